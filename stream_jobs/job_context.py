@@ -1,7 +1,7 @@
 """Between `worker.py`, which runs jobs, and each job's `build(context)`, which knows what the job is made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.origin.judge import Origin
+from stream_jobs.runtime.health import Route
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.timer import Timer
 from stream_jobs.series.labels import WatchedLabels
@@ -28,11 +29,12 @@ Group = TypeVar("Group", bound=BaseSettings)
 @dataclass(frozen=True, slots=True)
 class Job:
     """What `build` makes. The worker calls `app` in the event loop that the app then runs in, starts the timers, and
-    at the end stops them and calls `close`."""
+    at the end stops them and calls `close`. `routes`, by path, are answered on the port of health and metrics."""
 
     app: Callable[[], BuiltApp] | None = None
     timers: Sequence[Timer] = ()
     close: Sequence[Callable[[], None]] = ()
+    routes: Mapping[str, Route] = field(default_factory=dict)
 
 
 class InUse:

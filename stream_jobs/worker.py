@@ -66,6 +66,7 @@ class JobsWorker:
         self._apps = [job.app for job in jobs if job.app is not None]
         self._timers = [timer for job in jobs for timer in job.timers]
         self._close = [close for job in jobs for close in job.close]
+        self._routes = {path: route for job in jobs for path, route in job.routes.items()}
         self._runners: list[Runner] = []
         self._beat_s = time.monotonic()  # when the event loop last came round
 
@@ -91,7 +92,11 @@ class JobsWorker:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
         pipeline = self._pipeline
         with HealthServer(
-            health_port, self.not_ready, host=pipeline.http_host, allowed_hosts=pipeline.allowed_hosts
+            health_port,
+            self.not_ready,
+            host=pipeline.http_host,
+            allowed_hosts=pipeline.allowed_hosts,
+            routes=self._routes,
         ) as health:
             log.info("health and metrics on %s", health.url)
             for timer in self._timers:

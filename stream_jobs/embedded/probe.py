@@ -1,9 +1,12 @@
 """Whether a part answers over HTTP, and what it says."""
 
 import contextlib
+import http
 import urllib.error
 import urllib.request
 from typing import Final
+
+from stream_jobs.runtime.health import Answer
 
 SCRAPE_TIMEOUT_S: Final = 2.0
 MAX_REASON_BYTES: Final = 1000
@@ -17,6 +20,19 @@ def fetch(url: str) -> bytes | None:
             return bytes(response.read())
     except (OSError, ValueError):
         return None
+
+
+def relayed(url: str) -> Answer:
+    """What a part answers, as it does; 503 when it does not."""
+    try:
+        with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
+            return Answer(http.HTTPStatus.OK, response.read(), response.headers["Content-Type"])
+    except urllib.error.HTTPError as error:
+        with error, contextlib.suppress(OSError, ValueError):
+            return Answer(http.HTTPStatus(error.code), error.read(MAX_REASON_BYTES), error.headers["Content-Type"])
+    except (OSError, ValueError):
+        pass
+    return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b"the job does not answer\n")
 
 
 def trouble(url: str) -> str | None:

@@ -4,6 +4,7 @@ Workers talk to the broker over the Kafka protocol and to the store over ClickHo
 cluster; only the addresses differ.
 """
 
+import http
 import logging
 import os
 import secrets
@@ -26,11 +27,12 @@ from stream_jobs.embedded.datadir import DataDir, write_whole
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
-from stream_jobs.embedded.probe import answers, fetch
+from stream_jobs.embedded.probe import answers, fetch, relayed
 from stream_jobs.embedded.replacement import BrokerReplacement
 from stream_jobs.embedded.settings import EmbeddedSettings
-from stream_jobs.embedded.workers import WORKER, WorkerChild, start_workers
-from stream_jobs.runtime.health import HealthServer, NotReady
+from stream_jobs.embedded.workers import FORECASTER, WORKER, WorkerChild, start_workers
+from stream_jobs.forecasts.demand_answer import PATH as DEMAND
+from stream_jobs.runtime.health import Answer, HealthServer, NotReady
 from stream_jobs.runtime.jobs import JOBS
 from stream_jobs.runtime.kafka import LogEnds, ensure_topics
 from stream_jobs.runtime.metrics_text import merged
@@ -107,7 +109,7 @@ class Embedded:
         kafka_port = claim(self._ports.kafka, KAFKA_PORT, "Kafka", "--kafka-port")
         clickhouse_port = claim(self._ports.clickhouse, CLICKHOUSE_PORT, "ClickHouse", "--clickhouse-port")
         http_port = claim(self._ports.http, HTTP_PORT, "health and metrics", "--http-port")
-        self._health = HealthServer(http_port, self.not_ready, metrics=self._metrics)
+        self._health = HealthServer(http_port, self.not_ready, metrics=self._metrics, routes={DEMAND: self._demand})
         self._health.__enter__()
         progress("starting ClickHouse (chDB)")
         self._write_credentials()
@@ -218,6 +220,13 @@ class Embedded:
             urls = {name: child.url for name, child in self._workers.items()} | {"store": self._clickhouse_url}
             texts |= {name: text for name, url in urls.items() if (text := fetch(f"{url}/metrics"))}
         return merged(texts)
+
+    def _demand(self, query: str) -> Answer:
+        """As the process answers that forecasts."""
+        forecaster = self._workers.get(FORECASTER)
+        if forecaster is None:
+            return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b"starting\n")
+        return relayed(f"{forecaster.url}{DEMAND}?{query}")
 
     def watch(self) -> None:
         """Restart what died, keep logs and broker under their bounds. Called every second or so while it runs."""

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from stream_jobs.completeness.log_look import KafkaLooker
+from stream_jobs.forecasts.demand_answer import PATH, route
+from stream_jobs.forecasts.demand_board import READ_S, DemandBoard, utc_now
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.settings import ForecastsSettings
@@ -16,6 +18,7 @@ from stream_jobs.planned.events import PlannedEvents, load_events
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import FORECASTS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.feed_app import FeedJob, build_feed_app
@@ -28,11 +31,17 @@ def build(context: JobContext) -> Job:
     events = EventsFile(config_dir)
     context.in_use.book()  # what is wrong with it is said at the start
     foreknowledge = Foreknowledge(store, lambda: events.events, context.in_use.book)
-    handler = ForecastsJob(store, context.kafka, context.settings(ForecastsSettings), config_dir, foreknowledge)
+    settings = context.settings(ForecastsSettings)
+    handler = ForecastsJob(store, context.kafka, settings, config_dir, foreknowledge)
+    looking = context.new_client()  # a client is one thread's
+    board = DemandBoard(looking)
+    every_s = READ_S if settings.demand_values else 0
+    demand = Timer("demand", every_s, board.look, doing="read what is forecast of demand", at_once=True)
     return Job(
         partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust),
-        timers=[events.reload.timer],
-        close=[store.close],
+        timers=[events.reload.timer, demand],
+        close=[store.close, looking.close],
+        routes={PATH: route(board.outlook, utc_now)},
     )
 
 

@@ -26,6 +26,8 @@ class Watched:
 
     spec: SeriesSpec
     budget_id: str = ""  # empty: no budget's
+    most: int | None = None  # values that have a series each; None: as many as the settings say
+    weighed_by: Measure | None = None  # the values with most of this are those; None: of what is watched
 
     @property
     def dims(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What series were, read from the ledger's rollups: every cell of them is over, and known or NaN."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -12,16 +13,29 @@ from stream_jobs.forecasts.model import LEVELS, Floats, Key, Past, Watched
 from stream_jobs.forecasts.silence import before_the_first, unknown_cells
 from stream_jobs.series.facts import Cells, Values
 from stream_jobs.series.history import History
-from stream_jobs.series.measures import places_of
+from stream_jobs.series.measures import Measure, places_of
 from stream_jobs.series.spec import SeriesSpec
 
 LATELY: Final = {"hour": 28 * 24, "day": 90}
 """Cells: who matters is who spent in these."""
+DEPLOYMENT: Final = ("provider", "model")
+DEMAND: Final[tuple[Measure, ...]] = ("events", "tokens")
 
 
 def scopes(grid: Grid) -> list[Watched]:
     """The total, and whatever is watched beside it."""
     return [Watched(SeriesSpec({}, per, "effective_cost", grid.calendar)) for per in ((), *((one,) for one in LEVELS))]
+
+
+def demand(grid: Grid, most: int) -> list[Watched]:
+    """Requests and tokens of the `most` deployments of models that have most requests: wherever they run, and by
+    region where the ledger has it."""
+    per: tuple[tuple[str, ...], ...] = (DEPLOYMENT, (*DEPLOYMENT, "region"))
+    return [
+        Watched(SeriesSpec({}, one, measure, grid.calendar), most=most, weighed_by="events")
+        for one in per
+        for measure in DEMAND
+    ]
 
 
 class PastReader:
@@ -58,7 +72,9 @@ class PastReader:
         if spec.per:
             # Who matters is asked first: of a hundred thousand customers nobody reads the hours.
             lately = max(since, grid.start(grid.cell_at(until) - LATELY[grid.step]))
-            among = self._history.heaviest(spec, grid.step, lately, until, self._most_values)
+            weighed = replace(spec, measure=watched.weighed_by or spec.measure)
+            most = self._most_values if watched.most is None else watched.most
+            among = self._history.heaviest(weighed, grid.step, lately, until, most)
         found = _arrays(self._history.read(spec, grid.step, since, until, among), places, places_of(spec.measure))
         return [
             (Key(watched.budget_id, watched.dims, values, spec.measure), row) for values, row in sorted(found.items())

@@ -10,7 +10,7 @@ from stream_jobs.budget_terms.document import Budget
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasts.grid import Grid, Step
 from stream_jobs.forecasts.model import Watched
-from stream_jobs.forecasts.past import scopes
+from stream_jobs.forecasts.past import demand, scopes
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.series.calendar import Period, Window
 from stream_jobs.series.spec import SeriesSpec
@@ -31,12 +31,17 @@ class Part:
 
 
 def parts(grain: Step, budgets: Budgets, known_until: datetime, settings: ForecastsSettings) -> list[Part]:
-    """Of hours one, of days one for each zone that somebody's days are of. The settings' zone has the scopes."""
+    """Of hours one, and one of what models are asked; of days one for each zone that somebody's days are of. The
+    settings' zone has the scopes. Demand stands apart: series that are forecast together learn from each other."""
     counting = [budget for budget in budgets if budgets.in_force(budget, known_until)]
     if grain == "hour":
         grid = Grid("hour")
         cells, horizon = settings.history_hours, settings.hours
-        return [_part(grid, scopes(grid), counting, budgets, grid.cell_at(known_until), cells, horizon)]
+        origin = grid.cell_at(known_until)
+        of_costs = _part(grid, scopes(grid), counting, budgets, origin, cells, horizon)
+        if not settings.demand_values:
+            return [of_costs]
+        return [of_costs, Part(grid, demand(grid, settings.demand_values), [], origin, cells, horizon)]
     own = time_zone(settings.zone)
     zones: dict[str, ZoneInfo] = {own.key: own}
     by_zone: dict[str, list[Budget]] = {own.key: []}

@@ -41,6 +41,15 @@ class ForecastsSettings(BaseSettings):
             "what they cost of late; all others of a kind have one together. Also the values of a budget per value.",
         ),
     ] = 40
+    demand_values: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=200,
+            description="Most deployments of models whose requests and tokens are forecast, by their requests of late; "
+            "as many again by region. 0: none.",
+        ),
+    ] = 20
     zone: Annotated[
         str, Field(max_length=64, description="Whose days forecasts by the day are; those of budgets follow their own.")
     ] = "UTC"

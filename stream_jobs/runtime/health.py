@@ -1,10 +1,12 @@
 """/healthz, /readyz and /metrics of one process, on loopback unless told otherwise."""
 
 import http
+import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
-from typing import Self
+from typing import Final, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -13,8 +15,24 @@ from stream_jobs.runtime.browsers import names_for
 from stream_jobs.runtime.browsers.handler import GuardedHandler
 from stream_jobs.runtime.ports import LOOPBACK
 
+log = logging.getLogger(__name__)
+
 NotReady = str | None
 """Why a process cannot do its work yet; None when it can."""
+TEXT: Final = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of a route."""
+
+    status: http.HTTPStatus
+    body: bytes
+    content_type: str = TEXT
+
+
+Route = Callable[[str], Answer]
+"""What answers a GET of one path. It is given what stands behind the '?', and is called from several threads."""
 
 
 class HealthServer:
@@ -22,6 +40,7 @@ class HealthServer:
 
     /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
     /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
+    `routes`, by path: what jobs of this process answer beside these. One that fails gets 500, and a line in the log.
     Web pages get nothing, and requests must ask for the server by a name of its own (see browsers/): on loopback
     localhost, elsewhere its address, names that public DNS does not hold, and `allowed_hosts`.
     Raises ConfigError when it cannot listen there.
@@ -35,8 +54,9 @@ class HealthServer:
         host: str = LOOPBACK,
         allowed_hosts: Iterable[str] = (),
         metrics: Callable[[], bytes] = generate_latest,
+        routes: Mapping[str, Route] | None = None,
     ) -> None:
-        handler = _handler(not_ready, metrics)
+        handler = _handler(not_ready, metrics, routes or {})
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
         except (OSError, OverflowError, TypeError, UnicodeError) as error:
@@ -60,10 +80,15 @@ class HealthServer:
         self._server.server_close()
 
 
-def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) -> type[GuardedHandler]:
+def _handler(
+    not_ready: Callable[[], NotReady], metrics: Callable[[], bytes], routes: Mapping[str, Route]
+) -> type[GuardedHandler]:
+    *others, last = ("/healthz", "/readyz", "/metrics", *routes)
+    hint = f"try {', '.join(others)} or {last}\n".encode()
+
     class Handler(GuardedHandler):
         def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
-            path = self.path.partition("?")[0]
+            path, _, query = self.path.partition("?")
             if path == "/healthz":
                 self.answer(http.HTTPStatus.OK, b"ok\n")
             elif path == "/readyz":
@@ -72,7 +97,18 @@ def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) ->
                 self.answer(status, f"{reason or 'ready'}\n".encode())
             elif path == "/metrics":
                 self.answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
+            elif path in routes:
+                answer = _asked(routes[path], query, path)
+                self.answer(answer.status, answer.body, answer.content_type)
             else:
-                self.answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
+                self.answer(http.HTTPStatus.NOT_FOUND, hint)
 
     return Handler
+
+
+def _asked(route: Route, query: str, path: str) -> Answer:
+    try:
+        return route(query)
+    except Exception:
+        log.exception("cannot answer %s", path)
+        return Answer(http.HTTPStatus.INTERNAL_SERVER_ERROR, b"our own code fails on it, see the log\n")

@@ -156,6 +156,16 @@ FORECAST_STALE: Final = Gauge(
 FORECAST_BEHIND: Final = Gauge(
     "spendstream_forecast_known_seconds", "How long ago the instant is up to which the ledger is known to be whole"
 )
+DEMAND_REQUESTS: Final = Gauge(
+    "spendstream_demand_requests_per_second",
+    "Requests per second that nine in ten forecasts of the next hour stay below; absent: stale, or not known",
+    ["provider", "model"],
+)
+DEMAND_TOKENS: Final = Gauge(
+    "spendstream_demand_tokens_per_second",
+    "The same of tokens, input and output together",
+    ["provider", "model"],
+)
 ANOMALIES_SNAPSHOT_BYTES: Final = Gauge(
     "spendstream_anomalies_snapshot_bytes", "Size of the last snapshot of what is learned"
 )

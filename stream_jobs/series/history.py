@@ -14,7 +14,7 @@ from typing import Final, Literal, cast
 from stream_jobs.base.instants import EPOCH, unix_micros
 from stream_jobs.series import calendar
 from stream_jobs.series.facts import Cells, Sums, Values
-from stream_jobs.series.measures import MEASURES, Measure, column, exact, sql_of
+from stream_jobs.series.measures import MEASURES, Measure, column, exact, parts_of, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import MICROS, runs, scope_condition
 from stream_jobs.store.client import StoreClient
@@ -48,7 +48,8 @@ class Source:
 
     def tells(self, spec: SeriesSpec, bounds: Sequence[int]) -> bool:
         """Whether it can answer for cells with these bounds, in microseconds since 1970."""
-        return self.has((*spec.scope, *spec.per), bounds) and (self.dimensions is None or spec.measure in _SUMS)
+        known = self.dimensions is None or all(part in _SUMS for part in parts_of(spec.measure))
+        return known and self.has((*spec.scope, *spec.per), bounds)
 
     def has(self, dimensions: Iterable[str], bounds: Sequence[int]) -> bool:
         """Whether it has the dimensions, and each of its rows lies on one side of each bound."""
@@ -60,7 +61,8 @@ class Source:
         """Of the measure, and of events without a price: what to add up."""
         if self.dimensions is None:
             return sql_of(measure), MEASURES["unpriced"].sql
-        return f"{self.table}.{_SUMS[measure]}", f"{self.table}.{_SUMS['unpriced']}"
+        amount = " + ".join(f"{self.table}.{_SUMS[part]}" for part in parts_of(measure))
+        return amount, f"{self.table}.{_SUMS['unpriced']}"
 
     def column(self, dimension: str) -> str:
         return column(dimension) if self.dimensions is None else dimension

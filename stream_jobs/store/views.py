@@ -1,5 +1,7 @@
 """The analysts' views: dropped and made anew from their files whenever migrations run, so they can simply be edited."""
 
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,16 @@ def load_views(folder: Path = VIEWS) -> dict[str, str]:
 def apply_views(client: Client, folder: Path = VIEWS) -> list[str]:
     """(Re)create all views in the client's database. Returns their names."""
     views = load_views(folder)
-    for statement in views.values():
-        client.command(statement)
+    for name in in_order(views):
+        client.command(views[name])
     return list(views)
+
+
+def in_order(views: Mapping[str, str]) -> list[str]:
+    """A view after those that it reads. Raises ConfigError when they read each other."""
+    named = {name: {token.text for token in tokens(statement)} for name, statement in views.items()}
+    reads = {name: sorted(words & (views.keys() - {name})) for name, words in named.items()}
+    try:
+        return list(TopologicalSorter(reads).static_order())
+    except CycleError as error:
+        raise ConfigError(f"views that read each other: {', '.join(error.args[1])}") from None

@@ -5,18 +5,22 @@ Time goes on as a test says, from now on: deadlines are checked by the store's o
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.forecasts import run as run_module
 from stream_jobs.forecasts import running
+from stream_jobs.forecasts.demand_answer import answered
+from stream_jobs.forecasts.demand_board import DemandBoard
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
@@ -211,6 +215,31 @@ def test_planned_events_move_what_they_are_for_and_its_part_of_the_total(world: 
     assert after[(), "hour"] == pytest.approx(before[(), "hour"] * (1 + 2 * 2 / 3), rel=0.1)
     why = "SELECT DISTINCT vals, why FROM forecasts_now WHERE grain = 'hour' AND dims = ['team'] AND budget_id = ''"
     assert {tuple(vals): text for vals, text in world.rows(why)} == {("search",): "planned: E", ("ads",): ""}
+
+
+def test_demand_of_each_model_is_read_by_the_hour_and_answered(world: World) -> None:
+    """Two calls an hour, of 1010 tokens each; what is stale is not answered, and is no metric any more."""
+    world.settle()
+    ((hours, requests, tokens, regions, label),) = world.rows(
+        "SELECT count(), sum(requests_per_second_p50), sum(tokens_per_second_p50), uniqExact(region), any(label) "
+        "FROM demand_ahead WHERE provider = 'openai' AND model = 'gpt-4o'"
+    )
+    assert (hours, regions, label) == (SETTINGS.hours, 1, "steady")
+    assert requests == pytest.approx(hours * 2 / 3600, rel=0.05)
+    assert tokens == pytest.approx(hours * 2 * 1010 / 3600, rel=0.05)
+    with StoreClient(world.store.settings) as client:
+        board = DemandBoard(client, lambda: world.now)
+        assert answered("model=gpt-4o", board.outlook(), world.now).status == 503
+        board.look()
+        answer = json.loads(answered("model=gpt-4o&per_replica=0.0001", board.outlook(), world.now).body)
+        assert answer["requests_per_second"] == pytest.approx(2 / 3600, rel=0.3)
+        assert answer["replicas"] == ceil(answer["requests_per_second"] / 0.0001)
+        metric = "spendstream_demand_requests_per_second"
+        of = {"provider": "openai", "model": "gpt-4o"}
+        assert REGISTRY.get_sample_value(metric, of) == answer["requests_per_second"]
+        board._outlook = replace(board._read(), stale="late")
+        board._show()
+        assert REGISTRY.get_sample_value(metric, of) is None
 
 
 def test_those_who_matter_have_a_forecast_each_and_all_others_one_together(world: World) -> None:

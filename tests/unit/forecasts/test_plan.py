@@ -10,10 +10,17 @@ NOW = datetime(2026, 11, 30, 22, 30, tzinfo=UTC)
 SETTINGS = ForecastsSettings()
 
 
-def test_hours_are_one_part_of_everything() -> None:
-    """Whatever zone a budget is of."""
+def test_hours_are_one_part_of_everything_and_one_of_demand() -> None:
+    """Whatever zone a budget is of. Demand is of requests and tokens, of the same deployments, or of none."""
     found = budgets(budget("b", timezone="Asia/Tokyo"), budget("c"))
-    (part,) = parts("hour", found, NOW, SETTINGS)
+    part, demand = parts("hour", found, NOW, SETTINGS)
+    assert (demand.origin, demand.horizon, demand.budgets) == (part.origin, part.horizon, [])
+    assert [(one.dims, one.spec.measure, one.most, one.weighed_by) for one in demand.watched] == [
+        (dims, measure, SETTINGS.demand_values, "events")
+        for dims in (("provider", "model"), ("provider", "model", "region"))
+        for measure in ("events", "tokens")
+    ]
+    assert len(parts("hour", found, NOW, SETTINGS.model_copy(update={"demand_values": 0}))) == 1
     assert part.grid.start(part.origin) == NOW.replace(minute=0)
     assert [one.budget_id for one in part.watched] == [""] * 7 + ["b", "c"]
     assert part.horizon == 72
@@ -44,6 +51,6 @@ def test_what_has_no_end_is_not_forecast() -> None:
         budget("later", valid_from="2027-01-01"),
         budget("month"),
     )
-    (part,) = parts("hour", found, NOW, SETTINGS)
+    part, _ = parts("hour", found, NOW, SETTINGS)
     assert [one.id for one in part.budgets] == ["window", "total", "month"]
     assert [period_of(found, one, NOW) is None for one in part.budgets] == [True, True, False]

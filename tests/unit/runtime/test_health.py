@@ -3,11 +3,12 @@
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from stream_jobs.runtime.health import HealthServer, NotReady
+from stream_jobs.runtime.health import Answer, HealthServer, NotReady
 
 REASON: list[NotReady] = []
 
@@ -54,6 +55,20 @@ def test_metrics_are_prometheus_text(server: HealthServer) -> None:
 def test_everything_else_is_404_with_a_hint(server: HealthServer) -> None:
     """Somebody typed the bare address."""
     assert get(server.url)[:2] == (404, "try /healthz, /readyz or /metrics\n")
+
+
+def test_what_jobs_answer_beside_these(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is given its query; one that fails takes nothing else with it."""
+
+    def fails(query: str) -> Answer:
+        raise ZeroDivisionError(query)
+
+    routes = {"/twice": lambda query: Answer(HTTPStatus.ACCEPTED, (query * 2).encode(), "text/x"), "/fails": fails}
+    with HealthServer(0, lambda: None, routes=routes) as server:
+        assert get(f"{server.url}/twice?a=1") == (202, "a=1a=1", "text/x")
+        assert get(f"{server.url}/fails")[0] == 500
+        assert "cannot answer /fails" in caplog.text
+        assert get(server.url)[1] == "try /healthz, /readyz, /metrics, /twice or /fails\n"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
