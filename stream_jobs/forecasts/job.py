@@ -28,10 +28,10 @@ from stream_jobs.streams.model import SourceRecord
 def build(context: JobContext) -> Job:
     """Raises ConfigError."""
     store, config_dir = context.new_client(), context.config_dir
-    settings = context.settings(ForecastsSettings)
     events = EventsFile(config_dir)
     context.in_use.book()  # what is wrong with it is said at the start
     foreknowledge = Foreknowledge(store, lambda: events.events, context.in_use.book)
+    settings = context.settings(ForecastsSettings)
     handler = ForecastsJob(store, context.kafka, settings, config_dir, foreknowledge)
     looking = context.new_client()  # a client is one thread's
     board = DemandBoard(looking)
