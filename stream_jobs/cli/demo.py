@@ -28,6 +28,8 @@ ENDS = """events:
     to: {later:%Y-%m-%dT%H:%M:%S}Z
     factor: 0
 """
+QUIET = timedelta(hours=1)
+"""Nobody is told that the traffic has stopped. Longer, and forecasts would be of a company that is closed."""
 ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
 HOURS = 4
@@ -146,7 +148,7 @@ def _write_config(folder: Path, traffic: "SimulationConfig", url: str) -> None:
     write_amounts(folder / BUDGETS_FILE, ordinary_hour(traffic, folder))
     write_url(folder / ALERTS_FILE, url)
     planned = folder / EVENTS_FILE
-    planned.write_text(ENDS.format(end=traffic.end, later=traffic.end + timedelta(days=7)), encoding="utf-8")
+    planned.write_text(ENDS.format(end=traffic.end, later=traffic.end + QUIET), encoding="utf-8")
     planned.chmod(0o600)
 
 
