@@ -102,6 +102,7 @@ def _send_and_show(
     from spendstream_traffic.simulate import labels
     from stream_jobs.cli import demo_alerts, demo_anomalies, demo_forecast
     from stream_jobs.embedded.instance import embedded_clickhouse
+    from stream_jobs.report.forecast_section import read_section
     from stream_jobs.report.html import write_html
     from stream_jobs.report.queries import build
     from stream_jobs.report.terminal import render_terminal
@@ -136,7 +137,8 @@ def _send_and_show(
     for label in labels(traffic):
         console.print()
         console.print(f"What the simulation did: {_told(label)}")
-    write_html(data, args.out)
+    with StoreClient(clickhouse) as store:
+        write_html(data, args.out, read_section(store))
     return 0
 
 

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.output.console import Console
     from stream_jobs.report.queries import build
-    from stream_jobs.store.client import connect
+    from stream_jobs.store.client import StoreClient, connect
 
     settings = find_clickhouse(args.url, args.data_dir)
     console = Console(stderr=True)
@@ -51,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json(data)
         return 0
+    from stream_jobs.report.forecast_section import read_section
     from stream_jobs.report.html import write_html  # loads what draws the plots
     from stream_jobs.report.terminal import render_terminal
 
     render_terminal(data, Console())
-    write_html(data, args.out)
+    with StoreClient(settings) as store:
+        write_html(data, args.out, read_section(store))
     say(f"report written to {args.out}")
     return 0
 

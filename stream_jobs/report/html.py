@@ -9,6 +9,7 @@ from markupsafe import Markup
 from stream_jobs.base import readable as text
 from stream_jobs.report import page, plots
 from stream_jobs.report.data import Breakdown, BudgetStanding, ReportData, Share
+from stream_jobs.report.forecast_section import Section
 from stream_jobs.report.terminal import budget_period, unusual_note
 
 TITLES: Final = {
@@ -24,8 +25,8 @@ TITLES: Final = {
 }
 
 
-def html_text(data: ReportData) -> str:
-    """The page."""
+def html_text(data: ReportData, forecast: Section | None = None) -> str:
+    """The page. `forecast`: what is to come, where somebody says it."""
     return page.render(
         "report.html.j2",
         data=data,
@@ -37,12 +38,14 @@ def html_text(data: ReportData) -> str:
         unusual_note=unusual_note,
         plots=_plots(data),
         legend=_legend,
+        forecast=forecast,
+        forecast_plot=Markup(forecast.plot if forecast else ""),  # noqa: S704 - matplotlib's, without foreign text
     )
 
 
-def write_html(data: ReportData, path: Path) -> None:
+def write_html(data: ReportData, path: Path, forecast: Section | None = None) -> None:
     """See page.write."""
-    page.write(html_text(data).encode(), path, "--out")
+    page.write(html_text(data, forecast).encode(), path, "--out")
 
 
 def _apart(standing: BudgetStanding) -> tuple[Markup, Markup]:
