@@ -224,7 +224,7 @@ def quality(one: OneSeries) -> str:
         return "nothing that was forecast is over yet"
     parts = [f"{one.scored:,} steps that are over"]
     if one.error is not None:
-        parts.append(f"off by {one.error:.2f} of what the naive forecast is off")
+        parts.append(f"off by {one.error:.2g} of what the naive forecast is off")
     if one.coverage is not None:
         parts.append(f"{percent(Decimal(str(one.coverage)), 1)} between P10 and P90 (80 % are meant)")
     return ", ".join(parts)

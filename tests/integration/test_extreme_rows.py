@@ -9,8 +9,9 @@ from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import DEADLINE_TABLES, TABLES, insert
 from tests.store_server import StoreProcess
 
-CLOSED = {"entry_kind": "charge", "kind": "tokens", "status": "ok"}
+CLOSED = {"entry_kind": "charge", "kind": "tokens", "status": "ok", "grain": "hour"}
 """Of closed sets, by the contract and by our own hand."""
+OF_RUNS = {"status": "complete"}
 
 
 def extreme(kind: pa.DataType, highest: bool) -> object:
@@ -42,10 +43,11 @@ def test_the_store_takes_every_value_that_a_column_holds(process: StoreProcess, 
     with StoreClient(process.settings) as store:
         for highest in (True, False):
             row = {field.name: extreme(field.type, highest) for field in schema}
-            for name in ("booked_at", "quarantined_at", "seen_at", "completed_at"):
+            for name in ("booked_at", "quarantined_at", "seen_at", "completed_at", "run", "at"):
                 if name in row:
                     row[name] = 1_763_640_000_000_000
-            row |= {name: value for name, value in CLOSED.items() if name in row}
+            closed = CLOSED | (OF_RUNS if table == "forecast_runs" else {})
+            row |= {name: value for name, value in closed.items() if name in row}
             columns = [pa.array([row[field.name]] * 3, field.type) for field in schema]
             insert(store.client, table, pa.table(columns, schema=schema), f"{table}/{highest}")
         assert store.rows(f"SELECT count() FROM {table}")[0][0] == 6

@@ -19,6 +19,12 @@ from stream_jobs.store.deadline import LateInsertError, ServerClock
 from stream_jobs.store.tables import DEADLINE_TABLES, TABLES, insert
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
 
+CLOSED = {
+    ("forecast_runs", "status"): "complete",
+    **{(table, "entry_kind"): "charge" for table in DEADLINE_TABLES},
+    **{(table, "grain"): "hour" for table in DEADLINE_TABLES},
+}
+"""Of closed sets."""
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 EVERYWHERE = 2 + len(ROLLUPS)
 
@@ -57,8 +63,7 @@ def row_of(table: str) -> pa.Table:
     for field in TABLES[table]:
         is_time, is_map = pa.types.is_timestamp(field.type), pa.types.is_map(field.type)
         value = BOOKED_AT if is_time else {} if is_map else zeros.get(str(field.type), 0)
-        if field.name == "entry_kind":
-            value = "charge"
+        value = [] if pa.types.is_list(field.type) else CLOSED.get((table, field.name), value)
         values.append(pa.array([value], field.type))
     return pa.table(values, schema=TABLES[table])
 

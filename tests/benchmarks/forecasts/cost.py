@@ -57,9 +57,9 @@ def sections(options: Options) -> list[Table]:
         figure("memory of all processes", "MiB", most / MIB, (600, 450)),
     ]
     note = (
-        f"Hours: {HOURS} of history, {HORIZONS['hour']} ahead, {hourly_s:.1f} s. Days: {DAYS}, {HORIZONS['day']} ahead, "
-        f"{cheap_s - hourly_s:.1f} s. {2 * count} fits by {WORKERS} workers, loading included, {took_s - cheap_s:.1f} s; "
-        f"{failed} failed."
+        f"Hours: {HOURS} of history, {HORIZONS['hour']} ahead, {hourly_s:.1f} s. Days: {DAYS}, {HORIZONS['day']} "
+        f"ahead, {cheap_s - hourly_s:.1f} s. {2 * count} fits by {WORKERS} workers, loading included, "
+        f"{took_s - cheap_s:.1f} s; {failed} failed."
     )
     return [Table("Time and memory", (), note=note, figures=figures)]
 

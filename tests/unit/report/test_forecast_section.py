@@ -9,7 +9,9 @@ from tests.unit.report.test_html import HOSTILE, Page
 
 
 def section(name: str = "search") -> Section:
-    line = BudgetLine(name, "2026-03-31 22:00", "$10.00", "$90.00", "$80.00 ($60.00 to $99.00)", "31 %", "lasts", "steady")
+    line = BudgetLine(
+        name, "2026-03-31 22:00", "$10.00", "$90.00", "$80.00 ($60.00 to $99.00)", "31 %", "lasts", "steady"
+    )
     return Section(f"{name}: $80.00 is expected", f"of {name}", '<svg id="forecast-plot"></svg>', (line,), 3)
 
 
