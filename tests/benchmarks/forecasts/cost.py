@@ -73,7 +73,7 @@ def _fitted(names: list[str], days: Floats) -> tuple[int, int]:
     ]
     most = failed = 0
     with Pool(load, Limits(workers=WORKERS, task_s=60)) as pool:
-        for number, done in enumerate(pool.run(fit, tasks)):  # type: ignore[arg-type]
+        for number, done in enumerate(pool.run(fit, tasks)):
             failed += bool(done.failed)
             if number % LOOK_EVERY == 0:
                 most = max(most, sum(map(proportional_bytes, (os.getpid(), *pool.pids()))))
