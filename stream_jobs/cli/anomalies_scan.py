@@ -3,13 +3,10 @@
 import argparse
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stream_jobs.cli.flags import add_json
 from stream_jobs.output.lines import complain, say, say_json
-
-if TYPE_CHECKING:
-    from stream_jobs.timed_csv.reading import Told
 
 EPILOG = """\
 columns, by their names in the first line, in any order; rows in any order:
@@ -56,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 whatever was found. Raises ConfigError for a file that cannot be read."""
     from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.detection.scan.answer import scan_file
-    from stream_jobs.output.console import progress_bars
+    from stream_jobs.output.console import bar_of, progress_bars
 
     arrow_without_pandas()
     with progress_bars() as bars:
-        found = scan_file(args.file, args.mode, args.scores, _told(bars, "reading"), _told(bars, "judging"))
+        found = scan_file(args.file, args.mode, args.scores, bar_of(bars, "reading"), bar_of(bars, "judging"))
     for note in found.notes:
         complain(f"{args.file}: {note}")
     if args.json:
@@ -68,16 +65,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(found.findings, found.mode)
     return 0
-
-
-def _told(bars: Any, what: str) -> "Told":
-    tasks: list[Any] = []  # the bar is there when there is something to tell
-
-    def told(done: int, of: int) -> None:
-        tasks.extend([bars.add_task(what, total=of)] if not tasks else [])
-        bars.update(tasks[0], completed=done, total=of)
-
-    return told
 
 
 def _show(findings: list[dict[str, Any]], mode: str) -> None:

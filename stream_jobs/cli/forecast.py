@@ -2,16 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, unix_micros
 from stream_jobs.cli import forecast_budgets, forecast_look, forecast_set
 from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, say, say_json
-
-if TYPE_CHECKING:
-    from stream_jobs.forecasting.scan.answer import Told
 
 ACTIONS: Final = ("set", "unset")
 EPILOG: Final = f"""\
@@ -76,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
         return forecast_look.run(args)
     from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.forecasting.scan.answer import forecast_file
-    from stream_jobs.output.console import progress_bars
+    from stream_jobs.output.console import bar_of, progress_bars
 
     arrow_without_pandas()
     horizon = args.horizon or ("72h" if args.step == "1h" else "30d")
     origins = [_origin(one) for one in args.origin]
     with progress_bars() as bars:
-        told = _told(bars, "reading"), _told(bars, "forecasting")
+        told = bar_of(bars, "reading"), bar_of(bars, "forecasting")
         found = forecast_file(args.file, horizon, args.step, origins, *told)
     for note in found.notes:
         complain(f"{args.file}: {note}")
@@ -98,16 +95,6 @@ def _origin(text: str) -> int:
         return unix_micros(parse_utc(text))
     except ValueError:
         raise ConfigError(f"--origin {text[:80]!r} is not a timestamp like 2026-01-31T08:00") from None
-
-
-def _told(bars: Any, what: str) -> "Told":
-    tasks: list[Any] = []  # the bar is there when there is something to tell
-
-    def told(done: int, of: int) -> None:
-        tasks.extend([bars.add_task(what, total=of)] if not tasks else [])
-        bars.update(tasks[0], completed=done, total=of)
-
-    return told
 
 
 def _show(found: list[dict[str, Any]], horizon: str) -> None:

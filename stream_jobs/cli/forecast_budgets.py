@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.cli.forecast_amounts import read_amounts
     from stream_jobs.cli.forecast_evaluations import evaluations
     from stream_jobs.cli.forecast_spend import end_of, spend_of
-    from stream_jobs.output.console import progress_bars
+    from stream_jobs.output.console import bar_of, progress_bars
     from stream_jobs.timed_csv.reading import read
 
     if args.spend is None:
@@ -57,13 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if spend.twice:
         complain(f"{args.spend}: {spend.twice:,} rows are of an instant that their series has already: they add up")
     with progress_bars() as bars:
-        task: list[Any] = []
-
-        def told(done: int, of: int) -> None:
-            task.extend([] if task else [bars.add_task("evaluating", total=of)])
-            bars.update(task[0], completed=done, total=of)
-
-        found = list(evaluations(plan, spend, asked or [end_of(spend)], told))
+        found = list(evaluations(plan, spend, asked or [end_of(spend)], bar_of(bars, "evaluating")))
     if args.json:
         say_json({"evaluations": found})
     else:

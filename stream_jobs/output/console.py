@@ -4,14 +4,14 @@ Only this module makes them. Our own styling is said with `Text(text, style)`; a
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import rich.console
 from rich.console import RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
@@ -20,7 +20,7 @@ from stream_jobs.output.escape import escaped
 from stream_jobs.output.streams import KEPT, GuardedStream, behind
 from stream_jobs.output.texts import clean, one_line
 
-__all__ = ["Console", "Progress", "Status", "progress_bars"]
+__all__ = ["Console", "Progress", "Status", "bar_of", "progress_bars"]
 
 
 class Console(rich.console.Console):
@@ -99,6 +99,17 @@ def progress_bars() -> Iterator[Progress]:
     )
     with _lines_above(console), bars:
         yield bars
+
+
+def bar_of(bars: Progress, what: str) -> Callable[[int, int], None]:
+    """To be told how much is done, of how much. The bar is there once there is something to tell."""
+    tasks: list[TaskID] = []
+
+    def told(done: int, of: int) -> None:
+        tasks.extend([bars.add_task(what, total=of)] if not tasks else [])
+        bars.update(tasks[0], completed=done, total=of)
+
+    return told
 
 
 @contextmanager
