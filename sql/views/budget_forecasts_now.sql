@@ -2,29 +2,6 @@
 -- several grains the one with the later run counts. Figures are in unit: USD, or what a quota counts. probability is that
 -- of passing the amount itself, NULL where no threshold of 100 % is watched; the arrays stand side by side.
 CREATE OR REPLACE VIEW budget_forecasts_now AS
-WITH
-    done AS
-    (
-        SELECT
-            grain,
-            max(forecast_runs.run) AS last,
-            argMax(forecast_runs.known_until, forecast_runs.run) AS known_until,
-            argMax(forecast_runs.due_at, forecast_runs.run) AS due_at
-        FROM forecast_runs
-        WHERE status = 'complete'
-        GROUP BY grain
-    ),
-    since AS
-    (
-        SELECT
-            done.grain AS grain,
-            min(forecast_runs.at) AS at,
-            argMax(forecast_runs.error, forecast_runs.at) AS why
-        FROM done
-        INNER JOIN forecast_runs ON forecast_runs.grain = done.grain
-        WHERE forecast_runs.status IN ('stale', 'failed') AND forecast_runs.run > done.last
-        GROUP BY grain
-    )
 SELECT
     budget_forecasts.budget_id AS budget_id,
     budget_forecasts.vals AS vals,
@@ -53,12 +30,11 @@ SELECT
     budget_forecasts.label AS label,
     budget_forecasts.why AS why,
     budget_forecasts.run AS run,
-    done.known_until AS known_until,
-    multiIf(since.why != '', since.at, now64(6, 'UTC') > done.due_at, done.due_at, NULL) AS stale_since,
-    multiIf(since.why != '', since.why, now64(6, 'UTC') > done.due_at, 'no run since', '') AS stale_why
+    forecast_runs_now.known_until AS known_until,
+    forecast_runs_now.stale_since AS stale_since,
+    forecast_runs_now.stale_why AS stale_why
 FROM budget_forecasts
-INNER JOIN done ON done.grain = budget_forecasts.grain AND done.last = budget_forecasts.run
-LEFT JOIN since ON since.grain = budget_forecasts.grain
+INNER JOIN forecast_runs_now ON forecast_runs_now.grain = budget_forecasts.grain AND forecast_runs_now.run = budget_forecasts.run
 WHERE budget_forecasts.period_end > now64(6, 'UTC')
 ORDER BY budget_id, vals, run DESC
 LIMIT 1 BY budget_id, vals;
