@@ -158,7 +158,7 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
     assert world.statuses("day") == ["running", "complete"]
     found = world.rows(
         "SELECT budget_id, dims, vals, count(), min(at), sum(p50) FROM forecasts_now WHERE grain = 'hour' "
-        "GROUP BY budget_id, dims, vals ORDER BY budget_id, dims, vals"
+        "GROUP BY budget_id, dims, vals, measure ORDER BY budget_id, dims, vals"
     )
     series = {(row[0], tuple(row[1]), tuple(row[2])) for row in found}
     assert {("", (), ()), ("", ("team",), ("ads",)), ("all", (), ()), ("teams", ("team",), ("search",))} <= series
