@@ -83,7 +83,9 @@ def test_nothing_is_half_however_a_run_ends(store: StoreClient, process: StorePr
             child.wait_for_more(store, "complete", before)
             child.wait_for_more(store, "running", runs(store, "running"))
             child.goes_on(rng.random() * 0.8)  # somewhere in the middle of it
-        seen = store.rows("SELECT run, count(), uniqExact(dims, vals) FROM forecasts_now GROUP BY run")
+        seen = store.rows(
+            "SELECT run, count(), uniqExact(budget_id, dims, vals, measure) FROM forecasts_now GROUP BY run"
+        )
         assert len(seen) == 1, SEED
         ((run, count, series),) = seen
         assert [(run,)] == store.rows("SELECT max(run) FROM forecast_runs WHERE status = 'complete'")
