@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.embedded.leftovers import forget, note
@@ -22,6 +23,18 @@ SECRETS = ("SPENDSTREAM_ORIGIN_KEYS", "SPENDSTREAM_SIGNING_KEY")
 
 class ChildError(SpendstreamError):
     """A child process did not start; the message ends with the end of its log."""
+
+
+class Process(Protocol):
+    """What a child is started as: a program of its own (`subprocess.Popen`), or a process that was forked."""
+
+    pid: int
+    stdin: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Child:
@@ -44,22 +57,28 @@ class Child:
         # What the operator's shell says about another broker or store is not for our children.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES + SECRETS)}
         self._environment = {**inherited, **environment}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._asked = False
 
     def start(self) -> None:
         self._asked = False
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
-            )
+            self._process = self._launch(log)
         if self._run_dir is not None:
             note(self._run_dir, self.name, self._process.pid)
+
+    def _launch(self, out: IO[bytes]) -> Process:
+        return self._program(out)
+
+    def _program(self, out: IO[bytes], stdin: int = subprocess.PIPE) -> Process:
+        return subprocess.Popen(
+            [sys.executable, *self._arguments],
+            stdin=stdin,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
+        )
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Raises ChildError when it exits or is not ready in time."""

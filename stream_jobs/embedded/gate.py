@@ -43,7 +43,7 @@ class Gate:
         self._forwarding = Forwarding(checking=checking)
         self.held = True
         self._broker_port = broker_port  # of strangers
-        self._own_ports = {own_client_id.encode(): broker_port}
+        self._own_ports: dict[bytes, int | None] = {own_client_id.encode(): broker_port}  # None: held, too
         self._known_versions: dict[int, range] = {}  # of ApiVersions, by the broker's port
         self._open: dict[asyncio.StreamWriter, bytes | None] = {}  # own client id; None: a stranger
         self._taken_bytes = 0
@@ -71,8 +71,8 @@ class Gate:
         """
         self._thread.run(self._lead_strangers(broker_port, limit_bytes))
 
-    def lead_own(self, client_id: str, broker_port: int) -> None:
-        """The connections of this client id of ours are cut; the next ones meet the broker on this port."""
+    def lead_own(self, client_id: str, broker_port: int | None) -> None:
+        """The connections of this client id of ours are cut; the next ones meet the broker on this port, or none."""
         self._thread.run(self._lead_own(client_id.encode(), broker_port))
 
     @property
@@ -96,7 +96,7 @@ class Gate:
         self._taken_bytes, self._limit_bytes = 0, limit_bytes
         self._cut(None)
 
-    async def _lead_own(self, client_id: bytes, broker_port: int) -> None:
+    async def _lead_own(self, client_id: bytes, broker_port: int | None) -> None:
         self._own_ports[client_id] = broker_port
         self._cut(client_id)
 
@@ -122,6 +122,8 @@ class Gate:
         if not own and (self.held or self.full):
             return
         port = self._own_ports[client_id] if own else self._broker_port
+        if port is None:
+            return
         # Noted before the connection is made: who is cut off while it is made must not end at the old broker.
         self._open[writer] = client_id if own else None
         if self._checking:

@@ -24,6 +24,7 @@ from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.claims import PortClaims
 from stream_jobs.embedded.datadir import DataDir, write_whole
+from stream_jobs.embedded.forks import Forks
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
@@ -83,6 +84,7 @@ class Embedded:
         self._gate: Gate | None = None
         self._replacement: BrokerReplacement | None = None
         self._store: Child | None = None
+        self._forks = Forks(self._dir.logs, self._dir.run)
         self._workers: dict[str, WorkerChild] = {}
         self._log_ends: LogEnds | None = None
         self._health: HealthServer | None = None
@@ -111,6 +113,7 @@ class Embedded:
         http_port = claim(self._ports.http, HTTP_PORT, "health and metrics", "--http-port")
         self._health = HealthServer(http_port, self.not_ready, metrics=self._metrics, routes={DEMAND: self._demand})
         self._health.__enter__()
+        self._forks.start()  # first: it loads for as long as it takes to start store and broker
         progress("starting ClickHouse (chDB)")
         self._write_credentials()
         self._start_store(clickhouse_port)
@@ -145,12 +148,18 @@ class Embedded:
         return self.instance
 
     def _start_broker(self) -> None:
+        """Nobody comes in before its topics are made, jobs that still run and come back to it neither: it would make a
+        topic with its own defaults for the first who asks."""
         assert self._broker is not None
+        assert self._gate is not None
+        self._gate.lead_own(self._client_id, None)
         self._broker.start()
         if self._replacement is not None:
             self._replacement.started(self._broker)
-        # Before anybody else comes in: the broker would make a topic with its own defaults for the first who asks.
-        ensure_topics(self._kafka, topic_specs(embedded=True, durable=self._broker.durable))
+        first = self._kafka.model_copy(update={"client_id": f"{self._client_id}-topics"})
+        self._gate.lead_own(first.client_id, self._broker.port)
+        ensure_topics(first, topic_specs(embedded=True, durable=self._broker.durable))
+        self._gate.lead_own(self._client_id, self._broker.port)
 
     def _write_credentials(self) -> None:
         if not self._dir.credentials.exists():
@@ -192,7 +201,7 @@ class Embedded:
             # The embedded broker lets a member join after half of this, and nobody else waits for the group.
             "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),
         }
-        start_workers(self._config_dir, self._dir.logs, environment, self._dir.run, self._workers)
+        start_workers(self._config_dir, self._dir.logs, environment, self._dir.run, self._forks, self._workers)
 
     def not_ready(self) -> NotReady:
         """For /readyz: why events cannot be booked right now."""
@@ -321,6 +330,7 @@ class Embedded:
             child.ask_to_stop()  # side by side: each takes a second
         for child in self._workers.values():
             child.stop()
+        self._forks.stop()
         self._log_ends = None  # before its broker goes, or librdkafka complains
         if self._gate is not None:
             self._gate.stop()

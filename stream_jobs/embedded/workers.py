@@ -4,10 +4,11 @@ for what is to come. None stops when another does."""
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from stream_jobs.base.environment import prefix_of
-from stream_jobs.embedded.child import START_TIMEOUT_S, Child
+from stream_jobs.embedded.child import START_TIMEOUT_S, Child, Process
+from stream_jobs.embedded.forks import Forks
 from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.runtime.jobs import (
@@ -43,13 +44,18 @@ class WorkerChild(Child):
         log_dir: Path,
         environment: Mapping[str, str],
         run_dir: Path,
+        forks: Forks,
     ) -> None:
         port = free_port()
-        arguments = ["-m", "spendstream", "worker", *jobs, "--health-port", str(port), "--config-dir", str(config_dir)]
+        self._forks = forks
+        self._command = ["worker", *jobs, "--health-port", str(port), "--config-dir", str(config_dir)]
         secret = f"{prefix_of(OriginSettings)}KEYS"
         keys = {variable: text for variable, text in os.environ.items() if variable.startswith(secret)}
-        super().__init__(name, arguments, log_dir, {**keys, **environment}, run_dir)
+        super().__init__(name, ["-m", "spendstream", *self._command], log_dir, {**keys, **environment}, run_dir)
         self.url = f"http://{LOOPBACK}:{port}"
+
+    def _launch(self, out: IO[bytes]) -> Process:
+        return self._forks.fork(self.name, self._command, self._environment, out) or super()._launch(out)
 
     def ready(self) -> bool:
         return answers(f"{self.url}/readyz")
@@ -64,11 +70,16 @@ class WorkerChild(Child):
 
 
 def start_workers(
-    config_dir: Path, log_dir: Path, environment: Mapping[str, str], run_dir: Path, started: dict[str, WorkerChild]
+    config_dir: Path,
+    log_dir: Path,
+    environment: Mapping[str, str],
+    run_dir: Path,
+    forks: Forks,
+    started: dict[str, WorkerChild],
 ) -> None:
     """All, ready; each is in `started` from the moment it runs. Raises ChildError when one does not start."""
     for name, jobs in PROCESSES.items():
-        started[name] = WorkerChild(name, jobs, config_dir, log_dir, environment, run_dir)
+        started[name] = WorkerChild(name, jobs, config_dir, log_dir, environment, run_dir, forks)
         started[name].start()
     for child in started.values():
         child.wait_ready(child.ready, START_TIMEOUT_S)

@@ -76,7 +76,7 @@ class MeteringJob:
         self._context.in_use.use(book, rules)
         self._rows.version = book.version
         self.prices.wake()
-        calm_collector()
+        calm_collector(again=True)
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         metering = self._metering

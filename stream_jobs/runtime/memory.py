@@ -33,10 +33,12 @@ def bound_allocators() -> bool:
     return all(mallopt(*option) == 1 for option in ((_M_ARENA_MAX, ARENAS), (_M_MMAP_THRESHOLD, _MAPPED_BYTES)))
 
 
-def calm_collector() -> None:
+def calm_collector(*, again: bool = False) -> None:
     """To be called once everything is loaded. Rows are many small objects without cycles: looking for cycles among
-    them at Python's usual pace takes a fourth of a worker's time. Again after something large was replaced."""
-    gc.unfreeze()
+    them at Python's usual pace takes a fourth of a worker's time. `again` after something large was replaced: until
+    then, what was frozen before a fork stays as it is, and shared."""
+    if again:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

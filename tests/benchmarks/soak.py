@@ -150,7 +150,7 @@ def role(pid: int) -> str:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return "gone"
-    marks = {"tansu": "broker", "store.server": "store", " worker ": "worker", " up ": "supervisor"}
+    marks = {"tansu": "broker", "store.server": "store", "worker_server": "worker", " up ": "supervisor"}
     return next((name for mark, name in marks.items() if mark in command), "other")
 
 

@@ -76,7 +76,7 @@ def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: s
     pipeline.send_more(500)
     pipeline.assert_booked_once()
     running = pipeline.running()
-    assert len(running) == 3 + len(PROCESSES), "supervisor, store, broker and the workers"
+    assert len(running) == 4 + len(PROCESSES), "supervisor, store, broker, the workers and their server"
     config = ProducerConfig(
         bootstrap_servers=f"127.0.0.1:{pipeline.ports['--kafka-port']}",
         source="svc",

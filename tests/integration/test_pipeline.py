@@ -39,8 +39,10 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 
 def children(pid: int) -> list[int]:
+    """And theirs."""
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
+    found = [int(line) for line in listed.stdout.split()]
+    return found + [below for child in found for below in children(child)]
 
 
 def alive(pid: int) -> bool:
@@ -346,6 +348,7 @@ def test_replay_books_what_genai_prices_says(pipeline: Pipeline, tmp_path: Path)
 def test_health_and_metrics(pipeline: Pipeline) -> None:
     """One URL says whether the instance works and carries the counters of all its processes."""
     http = pipeline.status()["http"]
+    until(pipeline.ready, 60, "ready")
     assert urllib.request.urlopen(f"{http}/healthz").status == 200
     assert urllib.request.urlopen(f"{http}/readyz").read() == b"ready\n"
     metrics = urllib.request.urlopen(f"{http}/metrics").read().decode()
@@ -361,9 +364,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(pipeline: Pi
     before = pipeline.value("SELECT sum(received) FROM block_receipts")
     events = [usage_event(f"k{n}", attribution={"project": "killed"}) for n in range(6_000)]
     pipeline.send_events(*events[:3_000])
-    worker = next(
-        pid for pid in children(pipeline.pid) if b"metering" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    )
+    worker = next(pid for pid in children(pipeline.pid) if Path(f"/proc/{pid}/comm").read_text() == "worker\n")
     os.kill(worker, signal.SIGKILL)
     pipeline.send_events(*events[3_000:])
     pipeline.wait_received(before + 6_000)
@@ -390,7 +391,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 def test_ctrl_c_books_what_is_under_way_and_leaves_nothing_running(mortal: Pipeline) -> None:
     """Events sent just before Ctrl-C are in the ledger after the next start, and no process is left."""
     processes = children(mortal.pid)
-    assert len(processes) == 2 + len(PROCESSES), "broker, store and the workers"
+    assert len(processes) == 3 + len(PROCESSES), "broker, store, the workers and their server"
     mortal.send_events(*(usage_event(f"c{n}") for n in range(2_000)))
     mortal.stop()
     until(lambda: not any(alive(pid) for pid in processes), 10, "children gone")

@@ -151,6 +151,22 @@ def test_strangers_and_our_own_are_led_apart(gate: Gate, backends: tuple[Backend
             assert ask(again, MORE) == b"2"
 
 
+def test_our_own_wait_too_until_a_broker_has_its_topics(gate: Gate, backends: tuple[Backend, Backend]) -> None:
+    """It would make one with its own defaults for the first who asks, who may be a job that comes back to it."""
+    with closing(connect(gate)) as own:
+        assert ask(own, request(OWN)) == b"1"
+        gate.lead_own(OWN, None)
+        assert ask(own, MORE) == b""
+    with closing(connect(gate)) as early:
+        assert ask(early, request(OWN)) == b""
+    gate.lead_own("makes-topics", backends[1].port)
+    with closing(connect(gate)) as first:
+        assert ask(first, request("makes-topics")) == b"2"
+    gate.lead_own(OWN, backends[1].port)
+    with closing(connect(gate)) as own_again:
+        assert ask(own_again, request(OWN)) == b"2"
+
+
 def test_the_gate_closes_by_itself_when_a_broker_has_taken_its_bytes(
     gate: Gate, backends: tuple[Backend, Backend]
 ) -> None:

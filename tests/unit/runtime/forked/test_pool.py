@@ -20,6 +20,8 @@ from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.runtime.retry import wait_until
 from tests.unit.runtime.forked import tasks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
@@ -268,8 +270,6 @@ from tests.unit.runtime.forked import tasks
 pool = Pool(tasks.loads_for_ever)
 import threading; threading.Thread(target=pool.start, daemon=True).start()
 import time
-
-pytestmark = pytest.mark.slow
 while not pool.pids(): time.sleep(0.01)
 print(pool.pids()[0], flush=True)
 time.sleep(600)
