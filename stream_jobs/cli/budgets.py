@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from stream_jobs.cli.checking import Usable, file_to_check, report
@@ -32,6 +33,9 @@ def _add_live(actions: Any) -> None:
     listing = actions.add_parser("list", help="all budgets and where they stand")
     show = actions.add_parser("show", help="one budget: where it stands, what was crossed, who spends")
     show.add_argument("budget", metavar="ID")
+    show.add_argument(
+        "--plot", type=Path, metavar="FILE", help="also what is forecast of it as a picture (PNG), beside its amount"
+    )
     setting = actions.add_parser(
         "set",
         help="make or change a budget while the pipeline runs",

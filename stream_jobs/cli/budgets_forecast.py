@@ -6,10 +6,13 @@ from stream_jobs.base.readable import exact, instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from stream_jobs.budgets.forecast_status import BudgetForecast, Forecasts
-    from stream_jobs.budgets.status import BudgetStanding
+    from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
+    from stream_jobs.forecasts.course import Course
     from stream_jobs.output.console import Console
+    from stream_jobs.store.client import StoreClient
 
 FORECAST_COLUMNS: Final = ("forecast (P10 to P90)", "chance", "gone (P50, UTC)")
 
@@ -54,6 +57,37 @@ def print_forecasts(console: "Console", standings: "Sequence[BudgetStanding]", f
         )
     if rows:
         console.print(table)
+
+
+def course_of_standing(
+    store: "StoreClient", defined: "DefinedBudget", standing: "BudgetStanding", found: "Forecasts"
+) -> "Course | None":
+    """What is spent of the period and will be, cell by cell; None where nothing is forecast of it. Raises
+    StoreUnavailableError, ConfigError."""
+    from stream_jobs.base.json_values import json_text
+    from stream_jobs.budget_terms.resolve import budget_from_json
+    from stream_jobs.budgets.forecast_status import forecast_of
+    from stream_jobs.forecasts.read import read_budgets
+    from stream_jobs.forecasts.recent import read_course
+
+    forecast = forecast_of(found, standing)
+    if forecast is None or forecast.p50 is None:
+        return None
+    own = standing.budget_id, standing.vals
+    budget = next((one for one in read_budgets(store) if (one.budget_id, one.values) == own), None)
+    scope = budget_from_json(json_text(defined.document)).scope
+    return None if budget is None else read_course(store, budget, scope, standing.amount)
+
+
+def plot_course(course: "Course | None", path: "Path") -> None:
+    """Writes a PNG. Raises ConfigError where nothing is forecast, or it cannot be written."""
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.report import page
+    from stream_jobs.report.forecast_plots import course_picture
+
+    if course is None:
+        raise ConfigError("nothing to plot: there is no forecast of this budget's period; without --plot it says why")
+    page.write(course_picture(course), path, "--plot")
 
 
 def _told(forecast: "BudgetForecast") -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stream_jobs.budget_terms.credits import CreditRow
     from stream_jobs.budgets.forecast_status import Forecasts
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
+    from stream_jobs.forecasts.course import Course
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
@@ -148,6 +149,7 @@ def _show(args: argparse.Namespace) -> int:
     from stream_jobs.budget_terms.credits import as_row, read_credits
     from stream_jobs.budgets.forecast_status import forecasts
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings
+    from stream_jobs.cli.budgets_forecast import course_of_standing, plot_course
 
     with _store(args) as store:
         budget = _defined(store, args.budget)
@@ -165,6 +167,10 @@ def _show(args: argparse.Namespace) -> int:
         past = [] if args.json else past_periods(store, args.budget)
         credited, foretold = read_credits(store, args.budget), forecasts(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
+        is_drawn = bool(args.plot) or not args.json
+        course = course_of_standing(store, budget, found[0], foretold) if found and is_drawn else None
+    if args.plot:
+        plot_course(course, args.plot)
     if args.json:
         for one in told:
             outlook = foretold.get((args.budget, one["period_key"], tuple(one["vals"])))
@@ -172,8 +178,10 @@ def _show(args: argparse.Namespace) -> int:
         answer = _budget_json(budget) | {"standings": told}
         say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
-    _print_budget(budget, found, number, crossed, past, why, foretold)
+    _print_budget(budget, found, number, crossed, past, why, foretold, course)
     _print_credits(budget, credited[-SHOWN_CREDITS:][::-1])
+    if args.plot:
+        say(f"written to {args.plot}")
     return 0
 
 
@@ -221,9 +229,11 @@ def _print_budget(
     past: "list[PastPeriod]",
     why: Any,
     foretold: "Forecasts",
+    course: "Course | None",
 ) -> None:
-    """`found`: the first of so many."""
+    """`found`: the first of so many; `course`: of that."""
     from stream_jobs.base.readable import events, reached
+    from stream_jobs.forecasts.course_text import print_course
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -246,6 +256,8 @@ def _print_budget(
         table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
     print_forecasts(console, found, foretold)
+    if course is not None:
+        print_course(console, course)
     if number > len(found):
         console.print(f"and {number - len(found):,} more; all with --json", style="dim")
     if why:

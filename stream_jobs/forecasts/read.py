@@ -14,6 +14,8 @@ from stream_jobs.base.instants import EPOCH, as_utc, unix_micros
 from stream_jobs.budget_terms.units import Unit
 from stream_jobs.forecasts.grid import Step
 from stream_jobs.forecasts.overrides import OfSeries
+from stream_jobs.forecasts.periods import grain_of
+from stream_jobs.series.calendar import Period
 from stream_jobs.series.measures import Measure
 from stream_jobs.store.client import StoreClient
 
@@ -232,7 +234,8 @@ def budget_of_row(row: Sequence[Any]) -> BudgetAhead:
     budget_id, vals, start, end, currency, rate, amount, spent, p10, p50, p90, probability, *rest = row
     *gone, label, why, run, known_until, stale_since, stale_why = rest
     instants = [None if at is None else as_utc(at) for at in (*gone, stale_since)]
-    made = Made("hour", as_utc(run), as_utc(known_until), instants[3], str(stale_why))
+    grain = grain_of(Period(as_utc(start), as_utc(end)))
+    made = Made(grain, as_utc(run), as_utc(known_until), instants[3], str(stale_why))
     return BudgetAhead(
         *(made, str(budget_id), tuple(vals), as_utc(start), as_utc(end), Unit(str(currency), rate), amount, spent),
         total=None if p50 is None else Band(p10, p50, p90),

@@ -1,4 +1,4 @@
-"""What a series was before its forecast begins, for who looks at both."""
+"""What a series was before its forecast begins, for who looks at both; and the course of a budget's period."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,19 @@ from math import isnan
 from typing import Any, Final, cast
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.base.instants import time_zone
+from stream_jobs.base.instants import from_unix_micros, time_zone
+from stream_jobs.base.money import PICO_PLACES
 from stream_jobs.budget_terms.resolve import budget_from_json
 from stream_jobs.budget_terms.units import Unit
+from stream_jobs.forecasts.course import Course, course_of
 from stream_jobs.forecasts.grid import Grid
 from stream_jobs.forecasts.model import Past, Watched
 from stream_jobs.forecasts.past import PastReader
-from stream_jobs.forecasts.read import COST, Ahead, OneSeries
+from stream_jobs.forecasts.plan import FARTHEST_DAYS
+from stream_jobs.forecasts.read import COST, Ahead, BudgetAhead, OneSeries, read_ahead, read_series
 from stream_jobs.forecasts.windows import Window, window_of
 from stream_jobs.series.history import History
+from stream_jobs.series.measures import places_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
@@ -80,6 +84,29 @@ def read_windows(store: StoreClient, found: Mapping[OneSeries, Sequence[Ahead]])
         unit = Unit(currency, rate) if currency and rate > 0 else Unit()
         windows[one] = window_of(hours, unit, amount, came, ahead)
     return windows
+
+
+def read_course(
+    store: StoreClient, budget: BudgetAhead, scope: Mapping[str, Condition], limit: Decimal
+) -> Course | None:
+    """Of a budget with this scope, and its values; None where nothing is forecast of it. Raises
+    StoreUnavailableError."""
+    own = budget.budget_id, budget.values
+    series = read_series(store, budget.made) if budget.total is not None else []
+    one = next((one for one in series if (one.series.budget_id, one.series.vals) == own), None)
+    ahead = read_ahead(store, one, FARTHEST_DAYS) if one is not None else []
+    if one is None or not ahead:
+        return None
+    grid = Grid(one.made.grain, time_zone(one.zone))
+    spec = SeriesSpec(scope, one.series.dims, one.series.measure, grid.calendar)
+    first, origin = grid.cell_at(budget.period_start), grid.cell_at(ahead[0].at)
+    starts = [grid.start(cell) for cell in range(first, origin)]
+    scale, came = 10 ** (PICO_PLACES - places_of(spec.measure)), {}
+    if starts:
+        among = [budget.values] if spec.per else None
+        cells = History(store).read(spec, grid.step, starts[0], ahead[0].at, among)
+        came = {from_unix_micros(at): found[own[1]].amount * scale for at, found in cells.items() if own[1] in found}
+    return course_of(budget, limit, starts, came, ahead)
 
 
 def _came(past: Past | None, one: OneSeries) -> list[Decimal]:

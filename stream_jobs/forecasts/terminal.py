@@ -18,6 +18,8 @@ from stream_jobs.output.tables import Facts, Table
 MOST_ROWS: Final = 60
 BAR: Final = 24
 """Columns of a drawn band."""
+LIMIT: Final = "┊"
+"""Of what is drawn: what may be spent."""
 LIKELY: Final = 0.5
 _REFUSED: Final = "refused"
 
@@ -241,12 +243,19 @@ def steps_table(one: OneSeries, ahead: Sequence[Ahead]) -> Table:
     return table
 
 
-def drawn(band: Band, most: Decimal) -> str:
-    """The band as a line of BAR characters, from 0 to `most`: hatched, its median solid."""
+def drawn(band: Band, most: Decimal, wide: int = BAR, limit: Decimal | None = None) -> str:
+    """The band as a line of so many characters, from 0 to `most`: hatched, its median solid; and the limit."""
     if most <= 0:
         return ""
-    low, middle, high = (min(BAR - 1, max(0, int(amount * BAR / most))) for amount in band)
-    return "".join("█" if place == middle else "▒" if low <= place <= high else " " for place in range(BAR)).rstrip()
+    low, middle, high = (_place(amount, most, wide) for amount in band)
+    line = ["█" if place == middle else "▒" if low <= place <= high else " " for place in range(wide)]
+    if limit is not None and (at := _place(limit, most, wide)) != middle:
+        line[at] = LIMIT
+    return "".join(line).rstrip()
+
+
+def _place(amount: Decimal, most: Decimal, wide: int) -> int:
+    return min(wide - 1, max(0, int(amount * wide / most)))
 
 
 def overrides_table(overrides: Sequence[Override]) -> Table:

@@ -27,7 +27,8 @@ class Window:
 def window_of(hours: int, unit: Unit, amount: Decimal, came: Sequence[Decimal], ahead: Sequence[Ahead]) -> Window:
     """`came`: by the hour, the last one is that before the forecast begins; hours that are missing had nothing."""
     bands = tuple(_plus(_kept(came, hours - past - 1), ahead[past].total) for past in range(min(hours, len(ahead))))
-    early, middle, late = (_passed(amount, [band[place] for band in bands], ahead) for place in (2, 1, 0))
+    begins = [step.at for step in ahead]
+    early, middle, late = (passed(amount, [band[place] for band in bands], begins) for place in (2, 1, 0))
     return Window(hours, unit, amount, _kept(came, hours), bands, (early, middle, late))
 
 
@@ -39,5 +40,6 @@ def _plus(kept: Decimal, band: Band) -> Band:
     return Band(*(kept + figure for figure in band))
 
 
-def _passed(amount: Decimal, holds: Sequence[Decimal], ahead: Sequence[Ahead]) -> datetime | None:
-    return next((ahead[place].at for place, figure in enumerate(holds) if figure > amount), None)
+def passed(amount: Decimal, holds: Sequence[Decimal], begins: Sequence[datetime]) -> datetime | None:
+    """Where the first cell begins at whose end more is held; None: there is none. `begins`: of these cells."""
+    return next((begins[place] for place, figure in enumerate(holds) if figure > amount), None)

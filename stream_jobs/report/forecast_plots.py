@@ -1,5 +1,5 @@
 """A forecast drawn: what came before it, its median and its band. As an inline SVG without any text from outside, and
-as a picture that says whose it is and how far it can be relied on."""
+as a picture that says whose it is and how far it can be relied on. The course of a budget's period, too."""
 
 import io
 from collections.abc import Sequence
@@ -10,6 +10,9 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.ticker import FuncFormatter
 
+from stream_jobs.base.readable import instant
+from stream_jobs.forecasts.course import Course
+from stream_jobs.forecasts.course_text import gone_text
 from stream_jobs.forecasts.read import COST, Ahead, OneSeries
 from stream_jobs.forecasts.terminal import as_of, figure, quality
 from stream_jobs.report.anomaly_plots import DPI, PICTURE_INK, wrapped
@@ -17,6 +20,7 @@ from stream_jobs.report.plots import COLOURS, INK, dollars, figure_of, style, sv
 
 Came = Sequence[tuple[datetime, float | None]]
 BAND_COLOUR: Final = COLOURS[0]
+LIMIT_COLOUR: Final = COLOURS[3]
 _LINE_INCHES: Final = 0.17
 _NOTHING: Final = float("nan")
 
@@ -43,10 +47,42 @@ def picture(one: OneSeries, came: Came, ahead: Sequence[Ahead]) -> bytes:
         else:
             axes.text(0.5, 0.5, "nothing is known of it", ha="center", transform=axes.transAxes)
             axes.set_axis_off()
-        drawn.suptitle("\n".join(above), x=0.012, ha="left", fontsize=10)
-        drawn.supxlabel("\n".join(below), x=0.012, ha="left", fontsize=9)
-        buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": "spendstream"})
+        return _png(drawn, above, below)
+
+
+def course_picture(course: Course) -> bytes:
+    """PNG: what is spent of a budget's period, its path to the end and its amount; above it when that is gone, below
+    how far it can be relied on."""
+    budget, unit, gone = course.budget, course.budget.unit, course.gone[1]
+    low, middle, high = map(unit.text, course.ahead[-1][1])
+    said = f"{budget.name}: {middle} ({low} to {high}) by {instant(budget.period_end)} UTC"
+    above = [*wrapped(f"{said}; {unit.text(course.limit)}: {gone_text(course)}"), *wrapped(as_of(budget.made))]
+    below = wrapped(f"{budget.label}: {budget.why}" if budget.why else budget.label)
+    drawn, axes = figure_of(3.4 + _LINE_INCHES * (len(above) + len(below)), ink=PICTURE_INK)
+    with mpl.rc_context(style(PICTURE_INK)):
+        # Floats from here on: they become positions of pixels, never amounts.
+        begin = budget.period_start, 0.0
+        came = [begin, *((at, float(unit.stated(spent))) for at, spent in course.came)]
+        axes.plot(*zip(*came, strict=True), color=PICTURE_INK, linewidth=1.2, label="spent")
+        times = [came[-1][0], *(at for at, _ in course.ahead)]
+        figures = [[float(unit.stated(figure)) for figure in band] for _, band in course.ahead]
+        lower, path, upper = ([came[-1][1], *(row[place] for row in figures)] for place in range(3))
+        axes.fill_between(times, lower, upper, facecolor=(BAND_COLOUR, 0.25), linewidth=0, label="P10 to P90")
+        axes.plot(times, path, color=BAND_COLOUR, linewidth=1.4, label="P50")
+        axes.axhline(float(unit.stated(course.limit)), color=LIMIT_COLOUR, linewidth=1.0, label="amount")
+        if gone is not None:
+            axes.axvline(gone, color=LIMIT_COLOUR, linewidth=0.8, linestyle=":", label="gone (P50)")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=8, borderaxespad=0.1)
+        axes.set_xlim(budget.period_start, budget.period_end)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: unit.said(Decimal(repr(float(value))))))
+        return _png(drawn, above, below)
+
+
+def _png(drawn: Any, above: Sequence[str], below: Sequence[str]) -> bytes:
+    drawn.suptitle("\n".join(above), x=0.012, ha="left", fontsize=10)
+    drawn.supxlabel("\n".join(below), x=0.012, ha="left", fontsize=9)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": "spendstream"})
     return buffer.getvalue()
 
 

@@ -87,8 +87,22 @@ def ups(office: Office) -> int:
     return int(str(count))
 
 
+def steps(office: Office) -> None:
+    """The days that the latest run added up: 120 more by the end of the first, and no more."""
+    office.store.command(
+        "INSERT INTO forecast_series (run, grain, budget_id, zone, measure, label, method, until) "
+        "SELECT run, grain, 'search', 'UTC', 'effective_cost', 'steady', 'm', run FROM budget_forecasts ORDER BY run "
+        "DESC LIMIT 1"
+    )
+    office.store.command(
+        "INSERT INTO forecasts (run, grain, budget_id, measure, at, p10, p50, p90, sum_p10, sum_p50, sum_p90) "
+        "SELECT run, grain, 'search', 'effective_cost', toStartOfDay(run), 100, 120, 150, 100, 120, 150 "
+        "FROM budget_forecasts ORDER BY run DESC LIMIT 1"
+    )
+
+
 def test_a_forecast_raises_an_alert_once_also_over_a_restart_and_takes_it_back(
-    office: Office, process: StoreProcess, capsys: pytest.CaptureFixture[str]
+    office: Office, process: StoreProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Half a run says nothing; a job that cannot read forecasts goes on; people read chance, band, day and label."""
     office.write(BUDGET)
@@ -120,6 +134,14 @@ def test_a_forecast_raises_an_alert_once_also_over_a_restart_and_takes_it_back(
     assert "$140.00" in capsys.readouterr().out
     assert main(["budgets", "show", "search", "--url", process.url]) == 0
     assert "steady" in capsys.readouterr().out
+    nothing = ["budgets", "show", "search", "--url", process.url, "--plot", str(tmp_path / "nothing.png")]
+    assert main(nothing) == 2
+    assert "nothing to plot" in capsys.readouterr().err
+    steps(office)
+    picture = tmp_path / "search.png"
+    assert main(["budgets", "show", "search", "--url", process.url, "--plot", str(picture)]) == 0
+    assert "$100.00: gone on " in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert main(["budgets", "show", "search", "--url", process.url, "--json"]) == 0
     outlook = json.loads(capsys.readouterr().out)["standings"][0]["outlook"]
     assert (outlook["probability"], outlook["label"], outlook["stale_since"]) == (0.9, "steady", None)

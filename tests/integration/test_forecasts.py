@@ -24,7 +24,8 @@ from stream_jobs.forecasts.demand_board import DemandBoard
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.overview import look_at, read_overview
-from stream_jobs.forecasts.recent import read_recent
+from stream_jobs.forecasts.read import read_budgets
+from stream_jobs.forecasts.recent import read_course, read_recent
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
 from stream_jobs.forecasts.settings import ForecastsSettings
@@ -209,6 +210,21 @@ def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None
     assert spent <= p10 <= p50 <= p90
     assert chance > 0.5
     assert found["month", ()][0] == "day"
+    of_all = next(one for one in read_budgets(world.store) if one.budget_id == "all")
+    course = read_course(world.store, of_all, {}, Decimal(50))
+    assert course is not None
+    assert course.ahead[-1] == (of_all.period_end, of_all.total)
+    assert not course.came or course.came[-1][1] == spent  # what is booked is of hours that are over
+    (of_ads,) = (one for one in read_budgets(world.store) if one.values == ("ads",))
+    of_ads_alone = read_course(world.store, of_ads, {}, of_ads.amount)
+    assert of_ads_alone is not None
+    assert [3 * cell for _, cell in of_ads_alone.came] == [cell for _, cell in course.came]
+    month = next(one for one in read_budgets(world.store) if one.budget_id == "month")
+    of_days = read_course(world.store, month, {}, month.amount)
+    assert of_days is not None
+    assert month.total is not None
+    assert (of_days.ahead[-1][0], of_days.budget.made.grain) == (month.period_end, "day")
+    assert of_days.ahead[-1][1].p50 == pytest.approx(month.total.p50, rel=Decimal("1e-9"))
     assert found["month", ()][5] < 0.05
     told = "SELECT count() FROM budget_forecasts_now WHERE arrayExists(at -> at IS NOT NULL, raised_since)"
     assert world.rows(told) == [(0,)]
