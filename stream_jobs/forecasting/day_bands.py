@@ -138,7 +138,7 @@ class Bands:
         return np.where(np.minimum(away, MONTH - away) <= SAME_DATE, 1.0, UNLIKE)
 
 
-def _student(points: int) -> Floats:
+def student(points: int) -> Floats:
     """Quantiles of Student's t with four degrees of freedom (Shaw), scaled to a mean absolute value of 1."""
     probability = (np.arange(points) + 0.5) / points
     alpha = 4 * probability * (1 - probability)
@@ -147,5 +147,5 @@ def _student(points: int) -> Floats:
     return np.asarray(found / np.abs(found).mean())
 
 
-_STATED: Final = _student(41)
+_STATED: Final = student(41)
 _STATED_WEIGHTS: Final = np.full(len(_STATED), STATED_FOR / len(_STATED))

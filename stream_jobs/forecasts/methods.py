@@ -12,7 +12,7 @@ from stream_jobs.forecasting.model import Forecast, Panel
 from stream_jobs.forecasts.beforehand import Beforehand
 from stream_jobs.forecasts.rest_days import rest_days
 
-VERSION: Final = "4"
+VERSION: Final = "5"
 """Raised when the same history gives another forecast."""
 
 

@@ -36,7 +36,7 @@ def read_overview(store: StoreClient, steps: Mapping[Step, int]) -> Overview:
         made = runs.of(grain)
         found = read_series(store, made) if made else []
         if made and not found:
-            notes.append(f"by the {grain}: nothing can be said before usage of a whole {grain} is booked")
+            notes.append(f"by the {grain}: nothing can be said before usage of a whole hour is booked")
         totals += [_outlined(one, read_ahead(store, one, count)) for one in found if one.series == OfSeries()]
         ahead_of = read_budgets_ahead(store, made, count) if made and found else {}
         for one in found:

@@ -17,6 +17,7 @@ from stream_jobs.budget_terms.in_force import budgets_in_force
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasting.model import Forecast
 from stream_jobs.forecasts.findings import incidents
+from stream_jobs.forecasts.first_days import with_first_days
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.incidents import LONGEST, without_incidents
 from stream_jobs.forecasts.lease import Lease
@@ -105,7 +106,8 @@ class ForecastRun:
         known_since = part.grid.start(past.first) - LONGEST
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
         known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
-        forecasts = forecast_panel(past.panel(values), part.horizon, known, self._settings.country)
+        of_days = forecast_panel(past.panel(values), part.horizon, known, self._settings.country)
+        past, forecasts = with_first_days(self._reader, part, past, of_days, lease.known_until)
         for places in portions(len(past.keys), SERIES_AT_ONCE):
             if is_stopped():
                 raise StoppedError

@@ -131,10 +131,18 @@ class Running:
                 return True
             if grain == "day" and last.run < self._begun - ON_START:
                 return True
-            if not last.series and now - last.run > AGAIN_AFTER and self._empty[grain]():
-                # Has history been loaded since, into a new installation?
-                return self._is_anything_before(grid.start(grid.cell_at(known)))
+            if not last.said and now - last.run > AGAIN_AFTER and self._empty[grain]() and self._has_more(grain, last):
+                return True
         return self._requests[grain]() and self._runs.requested_after(grain, _run_of(last), now)
+
+    def _has_more(self, grain: Step, last: LastRun) -> bool:
+        """Of a new installation nothing could be said yet: whether history has been loaded since, or (days can be told
+        by the hours of a first one) another hour of something is over."""
+        known, hours = self._reach.known_until, self._grids["hour"]
+        if grain == "day" and hours.cell_at(known) > hours.cell_at(last.known_until):
+            return self._is_anything_before(hours.start(hours.cell_at(known)))
+        grid = self._grids[grain]
+        return not last.series and self._is_anything_before(grid.start(grid.cell_at(known)))
 
     def _is_anything_before(self, instant: datetime) -> bool:
         question = "SELECT 1 FROM cost_1h WHERE hour < fromUnixTimestamp64Micro({at:Int64}, 'UTC') LIMIT 1"
@@ -171,7 +179,9 @@ class Running:
             return
         self._failed.pop(grain, None)
         self._said[grain] = ""
-        self._last[grain] = LastRun(lease.run, lease.known_until, VERSION, counts.series)
+        self._last[grain] = LastRun(
+            lease.run, lease.known_until, VERSION, counts.series, counts.series - counts.refused
+        )
         took = (now - lease.run).total_seconds()
         log.info(
             "forecast by the %s: %d series, %d refused, %g s", grain, counts.series, counts.refused, round(took, 1)

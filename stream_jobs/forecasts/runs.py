@@ -25,6 +25,7 @@ class LastRun:
     known_until: datetime
     version: str
     series: int
+    said: int  # of these, such of which something is said
 
 
 class Runs:
@@ -35,12 +36,12 @@ class Runs:
 
     def last(self, grain: Step) -> LastRun | None:
         rows = self._store.rows(
-            "SELECT run, known_until, version, series FROM forecast_runs "
+            "SELECT run, known_until, version, series, series - refused FROM forecast_runs "
             "WHERE grain = {grain:String} AND status = 'complete' ORDER BY run DESC LIMIT 1",
             {"grain": grain},
         )
-        for run, known_until, version, series in cast(list[tuple[datetime, datetime, str, int]], rows):
-            return LastRun(as_utc(run), as_utc(known_until), version, series)
+        for run, known_until, version, series, said in cast(list[tuple[datetime, datetime, str, int, int]], rows):
+            return LastRun(as_utc(run), as_utc(known_until), version, series, said)
         return None
 
     def requested_after(self, grain: Step, run: datetime | None, now: datetime) -> bool:

@@ -310,6 +310,46 @@ def test_history_that_is_loaded_into_a_new_installation_is_forecast_soon(world: 
     assert world.statuses().count("complete") == 2
 
 
+def test_a_first_day_is_told_by_its_hours_once_there_are_three(world: World) -> None:
+    """Before, it is refused in words; a budget's month, too. Where there are days, hours change nothing."""
+    for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
+        world.store.command(f"TRUNCATE TABLE {table}")
+    hour = NOW.replace(minute=0)
+    midnight = (hour - 2 * HOUR).hour  # UTC
+    zone = f"Etc/GMT+{midnight}" if midnight <= 12 else f"Etc/GMT-{24 - midnight}"
+    month = {"id": "month", "name": "M", "amount": 100000, "period": "month", "timezone": zone, "owner": "me"}
+    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [month]}))
+    world.job.close()
+    settings = SETTINGS.model_copy(update={"zone": zone})
+    world.job = Running(world.store, settings, world.log, world.folder, lambda: world.now)
+    begins = [hour - 2 * HOUR, hour - HOUR, hour]
+    world.insert(begins[:2], ["search"] * 2, [Decimal(3)] * 2)
+    world.settle()
+    found = "SELECT label, why, spent, p10, p50, p90 FROM budget_forecasts_now WHERE budget_id = 'month'"
+    said = "2 whole hours are known yet: it takes 3 to say anything of days"
+    assert world.rows(found) == [("refused", said, Decimal(6), None, None, None)]
+    world.now += timedelta(minutes=2)
+    world.settle()
+    assert world.statuses("day").count("complete") == 1  # nothing new is known
+    world.insert(begins[2:], ["search"], [Decimal(3)])
+    world.now += HOUR
+    world.settle()
+    ((label, why, spent, p10, p50, p90),) = world.rows(found)
+    assert (label, why, spent) == (
+        "cold start",
+        "3 hours are known and no whole day: by their mean, with a wide band",
+        9,
+    )
+    assert spent < p10 < p50 < p90
+    of_day = "SELECT dims, label, p50 FROM forecasts_now WHERE grain = 'day' AND budget_id = '' "
+    of_day += "ORDER BY dims, at LIMIT 1 BY dims"
+    days = {tuple(dims): (label, float(p50)) for dims, label, p50 in world.rows(of_day)}
+    assert days[()] == days[("team",)] == ("cold start", pytest.approx(72, rel=1e-6))
+    world.now += timedelta(minutes=2)
+    world.settle()
+    assert world.statuses("day").count("complete") == 2
+
+
 def test_nothing_is_seen_of_a_run_that_was_killed_and_the_next_job_makes_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
