@@ -57,6 +57,10 @@ class Unit:
         """The same in 1e-12 of it."""
         return pico_of_feed(pico // _GPU_SECONDS if self.name == "gpu_hours" else pico)
 
+    def counted(self, kept: Decimal) -> int:
+        """What is kept, as it is counted: kept again, it is the same."""
+        return pico_from_usd(kept) * (_GPU_SECONDS if self.name == "gpu_hours" else 1)
+
     def stated(self, kept: Decimal) -> Decimal:
         """What is kept, in this unit. A currency's amount comes out as it was written, if it has no more places than
         its rate allows."""

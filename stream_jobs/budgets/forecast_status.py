@@ -13,7 +13,7 @@ class BudgetForecast(NamedTuple):
     """Of one budget, values and period. Figures are in the standing's unit, of the whole period; None: refused."""
 
     as_of: datetime
-    amount: Decimal  # that the chances are about: without what was carried over, or credited since
+    amount: Decimal  # that the chances are about: without what was credited or carried over since
     p10: Decimal | None
     p50: Decimal | None
     p90: Decimal | None

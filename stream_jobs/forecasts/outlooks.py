@@ -45,10 +45,13 @@ class Outlooks:
                 continue
             outlook = Outlook(budgets, budget, period, part.grid, part.origin, lease)
             spent = self._spent(budgets, budget, period, part, lease)
-            for key, forecast in zip(past.keys, forecasts, strict=True):
-                if key.budget_id == budget.id and not key.is_rest:
+            its = [(key, one) for key, one in zip(past.keys, forecasts, strict=True) if key.budget_id == budget.id]
+            stated = self._stated(budget, period, [key.vals for key, _ in its]) if budget.carry_over is not None else {}
+            for key, forecast in its:
+                if not key.is_rest:
                     kept = decided.get((budget.id, key.vals), {})
-                    yield outlook.row(key.vals, spent.get(key.vals, Spent(0, 0)), forecast, kept)
+                    so_far = spent.get(key.vals, Spent(0, 0))
+                    yield outlook.row(key.vals, so_far, forecast, kept, stated.get(key.vals))
 
     def _spent(self, budgets: Budgets, budget: Budget, period: Period, part: Part, lease: Lease) -> dict[Values, Spent]:
         """By values. Whatever is booked up to now of the cell that is not over counts as spent, and that cell's
@@ -64,6 +67,16 @@ class Outlooks:
                 so_far, pico = found.get(values, Spent(0, 0)), sums.amount * scale
                 found[values] = Spent(so_far.before + (pico if start < begins else 0), so_far.now + pico)
         return found
+
+    def _stated(self, budget: Budget, period: Period, values: Sequence[Values]) -> dict[Values, Decimal]:
+        """The present period's amount with what earlier ones left, as the budgets job keeps it."""
+        rows = self._store.rows(
+            "SELECT vals, amount FROM budget_status WHERE budget_id = {budget:String} "
+            "AND period_start = fromUnixTimestamp64Micro({start:Int64}, 'UTC') "
+            "AND has({values:Array(Array(String))}, vals)",
+            {"budget": budget.id, "start": unix_micros(period.start), "values": [list(one) for one in values]},
+        )
+        return {tuple(vals): amount for vals, amount in cast(list[tuple[list[str], Decimal]], rows)}
 
     def _decided(self, grain: Step, lease: Lease) -> Decided:
         """By budget and values, as the latest complete run left it that could say something."""

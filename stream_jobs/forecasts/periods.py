@@ -21,6 +21,7 @@ from stream_jobs.store.fitting import printable
 
 SHORT: Final = timedelta(hours=26)
 """Periods up to that are added up of hours: a day, which may have an hour more, and all that is shorter."""
+NOT_STATED: Final = "without what was carried over, which the budgets job has not stated yet"
 _THOUSANDTH: Final = Decimal("0.001")
 
 
@@ -48,18 +49,31 @@ class Outlook:
     origin: int  # the first cell that is forecast
     lease: Lease
 
-    def row(self, values: Values, spent: Spent, forecast: Forecast, kept: Mapping[Decimal, Kept]) -> dict[str, Any]:
-        """Of `budget_forecasts`. `kept`: by threshold, as the last run left it."""
+    def row(
+        self,
+        values: Values,
+        spent: Spent,
+        forecast: Forecast,
+        kept: Mapping[Decimal, Kept],
+        stated: Decimal | None = None,
+    ) -> dict[str, Any]:
+        """Of `budget_forecasts`. `kept`: by threshold, as the last run left it. `stated`: the period's amount, as the
+        budgets job keeps it, of a budget with carry-over: nobody else knows what earlier periods left."""
         budgets, budget, period = self.budgets, self.budget, self.period
         unit = budgets.unit_of(budget, period.start)
         amount = budgets.amount_pico(budget, period.start, values) + budgets.credit_pico(budget, period, values)
+        whys = [forecast.why]
+        if stated is not None:
+            amount = unit.counted(stated)
+        elif budget.carry_over is not None:
+            whys.append(NOT_STATED)
         key = budgets.calendar_of(budget).period_key(period)
         row: dict[str, Any] = {
             **{"run": self.lease.run, "grain": self.grid.step, "budget_id": budget.id, "vals": list(values)},
             **{"period_key": key, "period_start": period.start, "period_end": period.end},
             **{"unit": unit.kept_in, "currency": unit.name, "rate": unit.rate},
             **{"amount": unit.kept(amount), "spent": unit.kept(spent.now)},
-            **{"label": forecast.label, "why": printable(forecast.why)},
+            **{"label": forecast.label, "why": printable("; ".join(filter(None, whys)))},
         }
         if why := self._why_not(forecast):
             return {**row, **_NOTHING, "label": "refused", "why": printable(why), "evaluated_at": self.lease.run}

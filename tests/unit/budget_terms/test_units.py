@@ -32,6 +32,13 @@ def test_what_is_not_used_up_never_looks_so(amount: int, less: int, unit: Unit) 
     assert unit.of(used, whole) == f"{first} of {second}"
 
 
+@given(st.integers(-(10**30), 10**30), st.sampled_from([Unit(), EUR, *map(Unit, QUOTAS)]))
+def test_what_is_kept_is_the_same_when_it_was_counted_again(pico: int, unit: Unit) -> None:
+    """To the last digit, in any unit."""
+    kept = unit.kept(pico)
+    assert unit.kept(unit.counted(kept)) == kept
+
+
 @given(st.integers(0, 10**30), st.sampled_from(QUOTAS))
 def test_what_is_kept_of_a_quota_is_never_more_than_was_counted(pico: int, name: str) -> None:
     """Hours of a GPU are cut to twelve places; tokens and requests are exact."""

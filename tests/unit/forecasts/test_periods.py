@@ -1,5 +1,6 @@
 """What a budget's period will come to."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from stream_jobs.forecasting.scales import Root
 from stream_jobs.forecasting.uncertain import Uncertain
 from stream_jobs.forecasts.grid import Grid
 from stream_jobs.forecasts.lease import leased
-from stream_jobs.forecasts.periods import Outlook, Spent, grain_of
+from stream_jobs.forecasts.periods import NOT_STATED, Outlook, Spent, grain_of
 from stream_jobs.series import calendar
 from stream_jobs.store.tables import arrow_table
 from tests.unit.budget_terms.build import budget, budgets
@@ -38,7 +39,12 @@ def said(days: int = 90, a_day: float = 10.0, spread: float = 0.1) -> Forecast:
 
 
 def row(
-    spent: Spent, forecast: Forecast, values: tuple[str, ...] = (), known: datetime = NOW, **changes: Any
+    spent: Spent,
+    forecast: Forecast,
+    values: tuple[str, ...] = (),
+    known: datetime = NOW,
+    stated: Decimal | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
     found = budgets(budget("b", **{"amount": 300, "period": "month", "timezone": "UTC", "scope": {}, **changes}))
     (one,) = found
@@ -46,7 +52,7 @@ def row(
     assert period is not None
     grid = Grid("day", found.zone_of(one))
     lease = leased(NOW, grid, known, limit_s=600, slack_s=900)
-    made = Outlook(found, one, period, grid, grid.cell_at(known), lease).row(values, spent, forecast, {})
+    made = Outlook(found, one, period, grid, grid.cell_at(known), lease).row(values, spent, forecast, {}, stated)
     assert arrow_table("budget_forecasts", [made]).num_rows == 1
     return made
 
@@ -78,6 +84,18 @@ def test_amounts_are_in_the_budgets_unit_and_credits_are_part_of_them() -> None:
     found = row(Spent(3600 * USD * 10, 3600 * USD * 10), said(a_day=3600.0), amount=40, measure="gpu_hours")
     assert (found["unit"], found["amount"], found["spent"]) == ("gpu_hours", Decimal(40), Decimal(10))
     assert found["p50"] == pytest.approx(Decimal(30), rel=Decimal("1e-6"))
+
+
+def test_what_was_carried_over_is_part_of_the_amount_as_the_budgets_job_states_it() -> None:
+    """And of the chances; where it has stated none, that is said, beside another reason too. Less than nothing, too."""
+    carries: dict[str, Any] = {"carry_over": {"unused": True, "overspend": True, "since": "2026-01-01"}}
+    spent = Spent(100 * USD, 104 * USD)
+    found = row(spent, said(), stated=Decimal("450.000000000001"), **carries)
+    assert (found["amount"], found["why"]) == (Decimal("450.000000000001"), "")
+    assert found["probabilities"][0] < row(spent, said(), **carries)["probabilities"][0]
+    assert row(spent, said(), **carries)["why"] == NOT_STATED
+    assert row(spent, replace(said(), why="young"), **carries)["why"] == f"young; {NOT_STATED}"
+    assert row(spent, said(), stated=Decimal(-20), **carries)["probabilities"] == [1.0]
 
 
 def test_thresholds_stand_in_rising_order_with_their_chances() -> None:
