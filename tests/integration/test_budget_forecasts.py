@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from stream_jobs.budgets import outlook_reader
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.signals import alert_id
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.forecasts.outlooks import Outlooks
+from stream_jobs.series.history import History
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, hurried
 from tests.integration.budget_world import World
@@ -130,6 +133,12 @@ def test_a_forecast_raises_an_alert_once_also_over_a_restart_and_takes_it_back(
     assert signal is not None
     assert signal.status == "firing"
     office.running._record_standings()
+    tracked = office.running._book.tracked_by("search")
+    assert tracked is not None
+    assert tracked.current is not None
+    # What the job 'forecasts' reads of a budget with carry-over.
+    outlooks = Outlooks(office.store, History(office.store))
+    assert outlooks._stated(tracked.budget, tracked.current, [(), ("x",)]) == {(): Decimal(100)}
     assert main(["budgets", "list", "--url", process.url]) == 0
     assert "$140.00" in capsys.readouterr().out
     assert main(["budgets", "show", "search", "--url", process.url]) == 0

@@ -42,7 +42,10 @@ pytestmark = pytest.mark.slow
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(minutes=65)
 """In an hour: what the store says by its own clock was before."""
-TABLES = ("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts", "block_receipts")
+TABLES = (
+    *("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts", "block_receipts"),
+    *("budget_definitions", "budget_periods"),
+)
 SETTINGS = ForecastsSettings(history_days=60, hours=24)
 TEAMS = {"search": Decimal(2), "ads": Decimal(1)}
 DAYS = 21
@@ -241,7 +244,6 @@ def test_a_budget_with_carry_over_is_told_by_the_amount_that_the_budgets_job_sta
     definition = {"id": "carries", "name": "C", "amount": 50, "period": "day", "owner": "me", "per": ["team"]}
     definition |= {"timezone": zone_of(midnight), "carry_over": {"unused": True, "since": "2026-01-01"}}
     (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [definition]}))
-    world.store.command("TRUNCATE TABLE budget_periods")
     world.store.client.command(
         "INSERT INTO budget_definitions (budget_id, at, change_id, origin, removed, changed_by, note, definition) "
         "SELECT 'carries', toDateTime64('2026-01-01 00:00:00', 6, 'UTC'), 'a', 'file', 0, 'me', '', {of:String}",
@@ -345,7 +347,7 @@ def test_history_that_is_loaded_into_a_new_installation_is_forecast_soon(world: 
 
 
 def test_a_first_day_is_told_by_its_hours_once_there_are_three(world: World) -> None:
-    """Before, it is refused in words; a budget's month, too. Where there are days, hours change nothing."""
+    """Before, it is refused in words; a budget's month, too."""
     for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         world.store.command(f"TRUNCATE TABLE {table}")
     hour = NOW.replace(minute=0)
