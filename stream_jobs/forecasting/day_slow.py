@@ -18,7 +18,8 @@ from stream_jobs.forecasting.members.model import Floats, MemberName, Options, T
 from stream_jobs.forecasting.members.which import members_for
 
 KNOW_HOLIDAYS: Final[frozenset[MemberName]] = frozenset({"prophet"})
-"""The others say nothing of a holiday, and learn nothing of one."""
+"""And events: what these did beyond their factors. The others say nothing of a holiday, and learn nothing of one."""
+NO_EVENTS: Final[Mapping[str, Floats]] = {}
 MOST_DAYS: Final = 732
 """Of history: two years tell whether the year is a season."""
 
@@ -40,9 +41,16 @@ def wanted(fitted: DayFit, series: int) -> tuple[MemberName, ...]:
 
 
 def tasks(
-    past: Past, fitted: DayFit, series: int, horizon: int, holidays: frozenset[int], country: str
+    past: Past,
+    fitted: DayFit,
+    series: int,
+    horizon: int,
+    holidays: frozenset[int],
+    country: str,
+    events: Mapping[str, Floats] = NO_EVENTS,
 ) -> list[tuple[MemberName, Task]]:
-    """Of one series, `horizon` days from the end of the past on. `country`: whose the holidays are."""
+    """Of one series, `horizon` days from the end of the past on. `country`: whose the holidays are. `events`: by name,
+    over which part of each day, from the first of the past on, they last; not at all behind the last that is given."""
     cells = min(past.values.shape[1], MOST_DAYS)
     first = fitted.origin - cells
     ordinals = np.arange(first, fitted.origin)
@@ -50,8 +58,10 @@ def tasks(
     values = _taught(past, fitted, series, ordinals)
     found: list[tuple[MemberName, Task]] = []
     for member in wanted(fitted, series):
-        knows = member in KNOW_HOLIDAYS and bool(country)
-        options = Options(country=country) if knows else Options(ignored=rest)
+        options = Options(ignored=rest)
+        if member in KNOW_HOLIDAYS:
+            lasting = {name: _cut(part, past.values.shape[1] - cells, cells + horizon) for name, part in events.items()}
+            options = Options(ignored=None if country else rest, events=lasting, country=country)
         found.append((member, Task(member, values, first, "day", horizon, options)))
     return found
 
@@ -94,6 +104,12 @@ def _taught(past: Past, fitted: DayFit, series: int, ordinals: np.typing.NDArray
     since = np.concatenate([np.full(max(len(ordinals) - len(moved), 0), moved[0]), moved])[-len(ordinals) :]
     rate = np.where(monthly, np.nan, values[0])
     return np.asarray(rate * np.exp(since - _edges(fitted, series, ordinals)))
+
+
+def _cut(part: Floats, first: int, days: int) -> Floats:
+    """(days,) from a place on; 0 behind the end."""
+    left = part[first : first + days]
+    return np.concatenate([left, np.zeros(days - len(left))])
 
 
 def _edges(fitted: DayFit, series: int, ordinals: np.typing.NDArray[np.int64]) -> Floats:

@@ -6,7 +6,7 @@ process is started, and no library is loaded.
 
 import logging
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,10 +15,11 @@ import numpy as np
 from stream_jobs.forecasting.daily import Days
 from stream_jobs.forecasting.day_model import DayFit
 from stream_jobs.forecasting.day_model import Past as PastDays
-from stream_jobs.forecasting.day_slow import SlowPaths, has_moved, path_of, tasks, wanted
+from stream_jobs.forecasting.day_slow import NO_EVENTS, SlowPaths, has_moved, path_of, tasks, wanted
 from stream_jobs.forecasting.declared import Declared, nothing
 from stream_jobs.forecasting.members.model import MemberName, Task
 from stream_jobs.forecasting.refit import MOST_DAYS, why_refit
+from stream_jobs.forecasts.beforehand import Beforehand
 from stream_jobs.forecasts.model import Floats, Key
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.settings import ForecastsSettings
@@ -54,6 +55,7 @@ class _Looked:
     past: PastDays
     fitted: DayFit
     declared: Declared
+    events: Sequence[Mapping[str, Floats]]
     holidays: frozenset[int]
 
     @property
@@ -92,14 +94,16 @@ class SlowMembers:
         self._left_s = min(settings.slow_run_s, settings.limit_s / 2)
 
     def of(
-        self, keys: Sequence[Key], days: Days, declared: Declared | None, holidays: frozenset[int]
+        self, keys: Sequence[Key], days: Days, beforehand: Beforehand | None, holidays: frozenset[int]
     ) -> dict[int, SlowPaths]:
         """By the places of series in the panel, of which `keys` are those. A member that failed is tried again when its
         series is due; one that there was no time for, in the next run."""
         seen = days.seen(days.panel.origin)
         if seen is None:
             return {}
-        looked = _Looked(keys, days, *seen, declared or nothing(len(keys), days.panel.first), holidays)
+        declared = nothing(len(keys), days.panel.first) if beforehand is None else beforehand.declared()
+        events = () if beforehand is None else beforehand.events
+        looked = _Looked(keys, days, *seen, declared, events or [NO_EVENTS] * len(keys), holidays)
         self._forget(looked.origin)
         found, due = self._held(looked)
         now = sorted(due, key=looked.weight)[: self._left if self._left_s > 0 else 0]
@@ -131,12 +135,12 @@ class SlowMembers:
         began_s = time.monotonic()
         self._left -= len(places)
         under_way = {place: _Fitting() for place in places}
+        horizon = looked.days.horizon + MOST_DAYS
         todo: list[tuple[str, Task]] = []
         whose: dict[str, tuple[int, MemberName]] = {}
         for place in places:
-            for member, task in tasks(
-                looked.past, looked.fitted, place, looked.days.horizon + MOST_DAYS, looked.holidays, self._country
-            ):
+            given = looked.past, looked.fitted, place, horizon, looked.holidays, self._country, looked.events[place]
+            for member, task in tasks(*given):
                 name = f"{_words(looked.keys[place])} by {member}"
                 todo.append((name, task))
                 whose[name] = place, member

@@ -59,6 +59,19 @@ def test_only_prophet_knows_holidays() -> None:
     assert np.isfinite(said["prophet"]).all()
 
 
+def test_only_prophet_learns_of_events() -> None:
+    """Of the days that it is given, and of those ahead; nothing is known of them behind the horizon of the run."""
+    past, fitted = seen(noisy(DAYS))
+    lasts = np.zeros(DAYS + 7)
+    lasts[[30, DAYS + 5]] = 0.5
+    events = {
+        member: task.options.events for member, task in day_slow.tasks(past, fitted, 0, 14, NOBODY, "", {"e": lasts})
+    }
+    assert {member for member, given in events.items() if given} == {"prophet"}
+    assert events["prophet"]["e"].shape == (DAYS + 14,)
+    assert np.flatnonzero(events["prophet"]["e"]).tolist() == [30, DAYS + 5]
+
+
 def test_what_was_said_days_ago_is_said_of_the_same_days_now() -> None:
     """And nothing of days behind its end."""
     _, fitted = DayOutlook(panel(noisy(DAYS), noisy(DAYS, seed=1)), 7).seen(ORIGIN)

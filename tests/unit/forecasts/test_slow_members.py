@@ -8,9 +8,9 @@ import pytest
 
 from stream_jobs.forecasting import day_outlook
 from stream_jobs.forecasting.daily import Days
-from stream_jobs.forecasting.declared import Declared
 from stream_jobs.forecasting.members.model import Answer
 from stream_jobs.forecasting.model import Panel
+from stream_jobs.forecasts.beforehand import Beforehand
 from stream_jobs.forecasts.model import Key
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.forecasts.slow_fits import Tasks
@@ -64,13 +64,13 @@ class World:
     kept: Kept = field(default_factory=dict)
     fits: LastWeeks = field(default_factory=LastWeeks)
 
-    def run(self, days: int, declared: Declared | None = None, horizon: int = HORIZON) -> dict[int, set[str]]:
+    def run(self, days: int, known: Beforehand | None = None, horizon: int = HORIZON) -> dict[int, set[str]]:
         """With so many days known: which series have which members."""
         self.fits.asked.clear()
         panel = Panel([key.name for key in self.keys], "day", FIRST, self.values[:, :days])
-        made = Days(panel, horizon, (panel.origin,), declared=declared)
+        made = Days(panel, horizon, (panel.origin,), declared=None if known is None else known.declared())
         slow = SlowMembers(self.settings, self.kept, self.fits)
-        said = slow.of(self.keys, made, declared, frozenset())
+        said = slow.of(self.keys, made, known, frozenset())
         forecasts = made.forecast(panel.origin, said)
         self.why = [forecast.why for forecast in forecasts]
         self.members = [set(forecast.members) & ALL for forecast in forecasts]
@@ -96,7 +96,7 @@ def test_it_is_fitted_again_once_its_level_moved_or_what_is_known_beforehand_did
     assert [bool(world.run(days) and world.fits.asked) for days in (200, 204, 206, 207)] == [True, False, True, False]
     factors = np.ones((1, 230))
     factors[:, 195] = 2.0
-    planned = Declared(FIRST, factors, np.zeros_like(factors))
+    planned = Beforehand("day", FIRST, 207, factors, np.zeros_like(factors), [""])
     assert [bool(world.run(207, planned) and world.fits.asked) for _ in range(2)] == [True, False]
     world.run(207, planned, HORIZON + 8)
     assert world.fits.asked, "a budget's period ends later now"
