@@ -73,15 +73,16 @@ class ForecastsSettings(BaseSettings):
     slow_run_s: Annotated[
         float,
         Field(
-            gt=0,
+            ge=1,
             le=1_800,
             allow_inf_nan=False,
-            description="So long a run fits them, at most half of its limit; then it goes on with what is there.",
+            description="So long a run fits them, at most half of its limit; then it goes on with what is there, and "
+            "the next one with the others. Runs of hours, and who asks for one, wait meanwhile.",
         ),
-    ] = 120.0
+    ] = 40.0
     slow_fit_s: Annotated[
-        float, Field(gt=0, le=600, allow_inf_nan=False, description="A fit that takes longer is killed, and named.")
-    ] = 20.0
+        float, Field(ge=1, le=600, allow_inf_nan=False, description="A fit that takes longer is killed, and named.")
+    ] = 10.0
     slow_workers: Annotated[int, Field(ge=1, le=16, description="So many are fitted at once.")] = 1
     slow_memory_mib: Annotated[
         int,

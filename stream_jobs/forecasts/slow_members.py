@@ -24,6 +24,7 @@ from stream_jobs.forecasts.model import Floats, Key
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.forecasts.slow_fits import Fits
+from stream_jobs.runtime.metrics import FORECAST_FITS
 
 log = logging.getLogger(__name__)
 
@@ -147,12 +148,14 @@ class SlowMembers:
         for done in self._fits(todo, self._left_s):
             place, member = whose[done.name]
             one = under_way[place]
-            if done.result is None or done.result.refused:
-                one.failed[member] = done.failed if done.result is None else done.result.refused
+            failed = done.failed if done.result is None else done.result.refused
+            if done.result is None or failed:
+                one.failed[member] = failed
                 one.whole = one.whole and not done.cut_short
             else:
                 values = done.result.values
                 one.paths[member] = path_of(member, values, looked.origin, looked.holidays, self._country)
+            FORECAST_FITS.labels(member, "late" if done.cut_short else "failed" if failed else "done").inc()
         self._left_s -= time.monotonic() - began_s
         return {place: self._keep(looked, place, one) for place, one in under_way.items()}
 

@@ -83,7 +83,7 @@ def test_members_are_fitted_kept_and_named_where_they_hang(
     """One series a run. What hangs is killed, and the run goes on without it; the next one fits the next series, keeps
     what there is, and nothing runs between them."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    run = ForecastRun(store, ForecastsSettings(slow_series=1, slow_fit_s=10), None)
+    run = ForecastRun(store, ForecastsSettings(slow_series=1), None)
     with monkeypatch.context() as hangs:
         hangs.setattr(slow_fits, "fit", hanging.theta_hangs)
         first = said(store, run)

@@ -45,7 +45,7 @@ class LastWeeks:
             if name == self.late:
                 yield Done(name, None, "the run's deadline has passed", 0.0, cut_short=True)
             elif name == self.failing:
-                yield Done(name, None, "it took longer than 20 s and was killed", 20.0)
+                yield Done(name, None, "it took longer than 10 s and was killed", 10.0)
             else:
                 yield Done(name, Answer(np.resize(np.nan_to_num(task.values[-7:]), task.horizon)), "", 0.1)
 
@@ -130,7 +130,7 @@ def test_a_member_that_failed_is_said_and_tried_again_with_the_others() -> None:
     world.fits.failing = "total by stl"
     for days in (200, 201):
         assert world.run(days) == {0: ALL - {"stl"}}
-        assert world.why == ["without stl: it took longer than 20 s and was killed"]
+        assert world.why == ["without stl: it took longer than 10 s and was killed"]
     assert not world.fits.asked
     world.fits.failing = ""
     assert world.run(208) == {0: ALL}
@@ -149,7 +149,7 @@ def test_what_there_was_no_time_for_is_tried_in_the_next_run() -> None:
 
 def test_a_run_that_has_no_time_left_fits_nothing_more() -> None:
     """Of the next panel: half of what a run may take is the most."""
-    world = World(noisy(200)[None], [TOTAL], ForecastsSettings(slow_run_s=1e-9))
+    world = World(noisy(200)[None], [TOTAL], ForecastsSettings().model_copy(update={"slow_run_s": 1e-9}))
     panel = Panel([TOTAL.name], "day", FIRST, world.values)
     days = Days(panel, HORIZON, (panel.origin,))
     slow = SlowMembers(world.settings, world.kept, world.fits)
