@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 
 from stream_jobs.forecasts import slow_fits
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.grid import Grid
 from stream_jobs.forecasts.lease import leased
 from stream_jobs.forecasts.run import ForecastRun
 from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unit.forecasts import hanging
+from tests.unit.planned.test_effects import planned
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +86,10 @@ def test_members_are_fitted_kept_and_named_where_they_hang(
     """One series a run. What hangs is killed, and the run goes on without it; the next one fits the next series, keeps
     what there is, and nothing runs between them."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    run = ForecastRun(store, ForecastsSettings(slow_series=1), None)
+    week = datetime.now(UTC) - timedelta(days=60)
+    sale = planned({"from": f"{week:%F}T00:00", "to": f"{week + timedelta(days=3):%F}T00:00", "factor": "1.1"})
+    foreknowledge = Foreknowledge(store, lambda: sale, PriceBook.of)  # an event, of which Prophet learns
+    run = ForecastRun(store, ForecastsSettings(slow_series=1), None, foreknowledge)
     with monkeypatch.context() as hangs:
         hangs.setattr(slow_fits, "fit", hanging.theta_hangs)
         first = said(store, run)
