@@ -91,7 +91,7 @@ class SlowMembers:
         self._country = settings.country
         self._kept = kept
         self._fits = fits
-        self._left = settings.slow_series
+        self._most = self._left = settings.slow_series
         self._left_s = min(settings.slow_run_s, settings.limit_s / 2)
 
     def of(
@@ -100,7 +100,7 @@ class SlowMembers:
         """By the places of series in the panel, of which `keys` are those. A member that failed is tried again when its
         series is due; one that there was no time for, in the next run."""
         seen = days.seen(days.panel.origin)
-        if seen is None:
+        if seen is None or not self._most:
             return {}
         declared = nothing(len(keys), days.panel.first) if beforehand is None else beforehand.declared()
         events = () if beforehand is None else beforehand.events
@@ -143,6 +143,8 @@ class SlowMembers:
             given = looked.past, looked.fitted, place, horizon, looked.holidays, self._country, looked.events[place]
             for member, task in tasks(*given):
                 name = f"{_words(looked.keys[place])} by {member}"
+                if name in whose:  # values are from outside, and may look like two
+                    name += f" ({place})"
                 todo.append((name, task))
                 whose[name] = place, member
         for done in self._fits(todo, self._left_s):
@@ -182,6 +184,6 @@ def _why_refit(kept: Fitted, looked: _Looked, place: int) -> str | None:
 
 
 def _words(key: Key) -> str:
-    """For people, and different for different series."""
+    """For people."""
     words = OfSeries(key.budget_id, key.dims, key.vals, key.measure).words
     return words if key.measure == "effective_cost" else f"{words} ({key.measure})"

@@ -160,6 +160,16 @@ def test_a_run_that_has_no_time_left_fits_nothing_more() -> None:
     assert not world.fits.asked
 
 
+def test_series_whose_names_look_the_same_are_fitted_each() -> None:
+    """Values come from outside."""
+    dims = "team", "project"
+    keys = [Key("b", dims, vals, "effective_cost") for vals in (("x project=y", "z"), ("x", "y project=z"))]
+    world = World(np.array([noisy(200), 5 * noisy(200)]), keys)
+    world.run(200)
+    first, second = (world.kept[key.name].said.paths["ets"] for key in keys)
+    assert second == pytest.approx(5 * first)
+
+
 def test_what_is_no_more_is_forgotten() -> None:
     """A series that is gone takes no memory."""
     world = World(noisy(220)[None], [TOTAL])
