@@ -27,6 +27,13 @@ Percent = Annotated[
     AfterValidator(canonical),
     PLAIN,
 ]
+ForecastPercent = Annotated[
+    Decimal,
+    Field(gt=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False),
+    AfterValidator(canonical),
+    PLAIN,
+]
+"""Nothing is always used, and never forecast."""
 MAX_STEPS: Final = 100
 Action = Literal["full", "reduced", "cached_only", "essential_only", "refuse"]
 ACTIONS: Final[tuple[Action, ...]] = ("full", "reduced", "cached_only", "essential_only", "refuse")
@@ -40,10 +47,12 @@ QuotaUnit = Literal["tokens", "requests", "gpu_hours"]
 
 
 class PolicyStep(Message):
-    """What services do from a share of the amount, or from an amount on."""
+    """What services do from a share of the amount, from an amount on, or while a forecast says that it will be passed.
+    A step includes those that are milder."""
 
     at_percent: Percent  # where `at` is given: about the same, for guards that do not know it
     at: Usd | None = None  # counts in place of at_percent: USD, or of a quota its unit
+    at_forecast_percent: ForecastPercent | None = None  # beside it: also while a state's forecast_percents reach it
     action: Action
     max_input_tokens: StepTokens | None = None  # of a `reduced` request
     max_output_tokens: StepTokens | None = None
@@ -105,6 +114,9 @@ class BudgetState(Message):
     burn_usd_per_hour: Usd | None = None
     forecast_usd: Usd | None = None  # at the period's end, if it goes on like this
     exhausted_at: Instant | None = None  # when the amount is used up, if it goes on like this
+    forecast_percents: Annotated[tuple[ForecastPercent, ...] | None, Field(max_length=MAX_STEPS)] = (
+        None  # of the amount: the forecast says, by its protocol, that the period will end above these
+    )
     next_amount: Usd | None = None  # of the next period, where the policy says another one; USD, or of a quota its unit
 
 

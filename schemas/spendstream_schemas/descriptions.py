@@ -279,6 +279,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "PolicyStep": {
         "at_percent": "From this share of the amount on, in percent. Where `at` is given, about the same, rounded up.",
         "at": "From so much on, whatever the amount is: counts in place of at_percent. USD, or the quota's unit.",
+        "at_forecast_percent": "Also while one of the state's forecast_percents is this or more, and from this share "
+        "of the amount on at the latest.",
         "action": "full, reduced, cached_only, essential_only or refuse.",
         "max_input_tokens": "Most input tokens of a reduced request.",
         "max_output_tokens": "Most output tokens of a reduced request.",
@@ -300,6 +302,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "burn_usd_per_hour": "How fast it is spent now.",
         "forecast_usd": "What will be spent at the period's end if it goes on like this.",
         "exhausted_at": "When the amount is used up if it goes on like this.",
+        "forecast_percents": "The shares of the amount, in percent, above which the forecast says that the period will "
+        "end: each stands from when the chance was 0.8 or more twice until it falls below 0.4.",
         "next_amount": "What the next period begins with, where the policy says another amount, before anything is "
         "carried over; in USD, or in the unit of the quota.",
     },

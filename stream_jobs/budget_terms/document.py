@@ -124,19 +124,19 @@ class Threshold(_Part):
         return "error" if 2 * reached < 3 * whole or not whole else "critical"
 
 
-def _either_form(schema: dict[str, Any]) -> None:
-    """Exactly one of at_percent and at_amount; neither may be null."""
-    for name in ("at_percent", "at_amount"):
+def _one_required(schema: dict[str, Any], names: Sequence[str]) -> None:
+    """Exactly one of these; none may be null."""
+    for name in names:
         given = schema["properties"][name]
         given.pop("default", None)
         kinds = [kind for kind in given.pop("anyOf") if kind != {"type": "null"}]
         given |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-    schema["oneOf"] = [{"required": ["at_percent"]}, {"required": ["at_amount"]}]
+    schema["oneOf"] = [{"required": [name]} for name in names]
 
 
 def _threshold_short_form(schema: dict[str, Any]) -> None:
     full = {key: schema.pop(key) for key in list(schema) if key != "description"}
-    _either_form(full)
+    _one_required(full, ("at_percent", "at_amount"))
     schema["anyOf"] = [full["properties"]["at_percent"], full]
 
 
@@ -172,7 +172,7 @@ class Thresholds(_Part):
 
 
 class Step(_Part):
-    """What services do from a share of the amount, or from an amount on."""
+    """What services do from a share of the amount, from an amount on, or while one is forecast to be passed."""
 
     at_percent: Annotated[Percent, BeforeValidator(exact_input)] | None = Field(
         default=None, description="Percent of the period's amount."
@@ -180,17 +180,38 @@ class Step(_Part):
     at_amount: Amount | None = Field(
         default=None, description="In place of at_percent: in the budget's currency, or what its quota counts."
     )
+    at_forecast_percent: PositivePercent | None = Field(
+        default=None,
+        description="In place of these or beside one: while the forecast says that the period will end above so many "
+        "percent, and when they are used at the latest.",
+    )
     action: Action = Field(description="What services do from there on.")
     max_input_tokens: StepTokens | None = Field(default=None, description="Of a `reduced` request.")
     max_output_tokens: StepTokens | None = Field(default=None, description="Of a `reduced` request.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        check_one_of(self.at_percent, self.at_amount)
+        percent, foretold = self.at_percent, self.at_forecast_percent
+        if foretold is None and percent is None and self.at_amount is None:
+            raise ValueError("needs at_percent, at_amount or at_forecast_percent")
+        if percent is not None and self.at_amount is not None:
+            raise ValueError("needs either at_percent or at_amount")
+        if percent is not None and foretold is not None and percent > foretold:
+            raise ValueError(
+                f"at_percent {exact(percent)} never counts: once at_forecast_percent, {exact(foretold)}, is used, the "
+                "step applies"
+            )
         return self
 
 
-Step.model_config["json_schema_extra"] = _either_form
+def _step_forms(schema: dict[str, Any]) -> None:
+    """at_percent or at_amount, not both, or at_forecast_percent alone."""
+    names = ("at_percent", "at_amount", "at_forecast_percent")
+    _one_required(schema, names)
+    schema["oneOf"][2]["not"] = {"anyOf": [{"required": [name]} for name in names[:2]]}
+
+
+Step.model_config["json_schema_extra"] = _step_forms
 
 
 class Policy(_Part):
@@ -198,7 +219,8 @@ class Policy(_Part):
 
     steps: Annotated[tuple[Step, ...], Field(max_length=len(ACTIONS))] = Field(
         default=(),
-        description=f"By rising at_percent or at_amount, each stricter than the one before it: {', '.join(ACTIONS)}.",
+        description="By rising at_percent, at_amount or at_forecast_percent, each stricter than the one before it: "
+        f"{', '.join(ACTIONS)}.",
     )
     fail: FailMode = Field(
         default="open",
@@ -208,6 +230,7 @@ class Policy(_Part):
     @model_validator(mode="after")
     def _ladder(self) -> Self:
         _rising(self.steps)
+        check_rising(self.forecast_percents, "forecast percents")
         for one, two in pairwise(self.steps):
             if ACTIONS.index(one.action) >= ACTIONS.index(two.action):
                 raise ValueError(f"steps must get stricter: {two.action} comes after {one.action}")
@@ -215,6 +238,12 @@ class Policy(_Part):
             if step.action != "reduced" and (step.max_input_tokens or step.max_output_tokens):
                 raise ValueError(f"max_input_tokens and max_output_tokens belong to reduced, not to {step.action}")
         return self
+
+    @property
+    def forecast_percents(self) -> tuple[Decimal, ...]:
+        """That its steps ask the forecast about."""
+        found = (step.at_forecast_percent for step in self.steps)
+        return tuple(percent for percent in found if percent is not None)
 
 
 class CarryOver(_Part):
@@ -312,9 +341,15 @@ class Budget(_Part):
                 raise ValueError("period: total needs valid_from: the date from which on everything counts")
             if self.carry_over is not None:
                 raise ValueError("carry_over: a total never ends, so it leaves nothing")
+        if self.policy.forecast_percents and self._never_ends:
+            raise ValueError("policy: at_forecast_percent needs a period that ends: of this one nothing is foretold")
         if self.measure != "cost":
             self._check_quota()
         return self
+
+    @property
+    def _never_ends(self) -> bool:
+        return isinstance(self.period, RollingPeriod) or (self.period == TOTAL and self.valid_to is None)
 
     def _check_quota(self) -> None:
         """Raises ValueError for what a quota does not have."""
@@ -325,6 +360,13 @@ class Budget(_Part):
             for amount in (self.amount, *self.amounts.values(), *self.stated_thresholds):
                 if amount != amount.to_integral_value():
                     raise ValueError(f"a quota of {self.measure} has whole numbers, not {exact(amount)}")
+
+    @property
+    def foretold_percents(self) -> tuple[Decimal, ...]:
+        """Of the amount, whose passing is forecast: what people are told, and what services do by it. Not those that
+        are stated as amounts."""
+        told = (item.at_percent for item in self.thresholds.forecast)
+        return (*(percent for percent in told if percent is not None), *self.policy.forecast_percents)
 
     @property
     def stated_thresholds(self) -> tuple[Decimal, ...]:

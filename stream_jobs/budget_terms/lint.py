@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from stream_jobs.base.readable import exact
 from stream_jobs.budget_terms.document import TOTAL, Budget, Threshold, Thresholds
 from stream_jobs.budget_terms.resolve import Budgets
 
@@ -17,8 +18,8 @@ def warnings(budgets: Budgets, now: datetime) -> list[str]:
     found = [*_calendars(budgets, now), *_rates(budgets, now)]
     seen: dict[str, Budget] = {}
     for budget in budgets:
-        texts = [*_alone(budget), *_validity(budgets, budget, now), *_within_parent(budgets, budget)]
-        texts += [*_children(budgets, budget, now), *_twice(budgets, budget, seen)]
+        texts = [*_alone(budget), *_by_forecast(budget), *_validity(budgets, budget, now)]
+        texts += [*_within_parent(budgets, budget), *_children(budgets, budget, now), *_twice(budgets, budget, seen)]
         found += [f"budget {budget.id!r}: {text}" for text in texts]
     return found
 
@@ -72,6 +73,19 @@ def _is_late(threshold: Threshold, budget: Budget) -> bool:
     if threshold.at_percent is not None:
         return threshold.at_percent > 100
     return threshold.at_amount is not None and threshold.at_amount > budget.amount
+
+
+def _by_forecast(budget: Budget) -> Iterator[str]:
+    """What services do by a forecast."""
+    if budget.policy.forecast_percents and budget.carry_over is not None:
+        yield (
+            "policy: nothing is foretold of a period that something was carried into: at_forecast_percent then waits "
+            "until so much is used"
+        )
+    for step in budget.policy.steps:
+        if step.at_forecast_percent is not None and step.action == "refuse":
+            percent = exact(step.at_forecast_percent)
+            yield f"policy: refuse at_forecast_percent {percent}: services refuse by a forecast, while money is left"
 
 
 def _of_nothing(budget: Budget) -> Iterator[str]:

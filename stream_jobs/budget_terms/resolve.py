@@ -221,16 +221,20 @@ class Budgets:
 
 
 def _step_record(step: Step, amount: Decimal, unit: Unit) -> PolicyStep:
-    """An amount also as a percent, rounded up, for guards that know no amounts."""
+    """An amount also as a percent, rounded up, for guards that know no amounts; and for those that know no forecasts,
+    the share that is certain to be passed once it is used."""
     percent, at = step.at_percent, None
-    if percent is None:
-        assert step.at_amount is not None
+    if step.at_amount is not None:
         at = unit.kept(unit.pico(step.at_amount))
         share = _UP.divide(step.at_amount * 100, amount) if amount else Decimal(100)
         percent = min(_MOST_PERCENT, _UP.quantize(share, Decimal("0.001")))
+    if percent is None:
+        percent = step.at_forecast_percent
+    assert percent is not None
     return PolicyStep(
         at_percent=percent,
         at=at,
+        at_forecast_percent=step.at_forecast_percent,
         action=step.action,
         max_input_tokens=step.max_input_tokens,
         max_output_tokens=step.max_output_tokens,

@@ -39,3 +39,8 @@ class Outlook:
     @property
     def is_raised(self) -> bool:
         return any(chance.raised_since is not None for chance in self.chances.values())
+
+    @property
+    def raised_percents(self) -> list[Decimal]:
+        """That the period will end above these, rising; also by one that is stale, which takes nothing back."""
+        return sorted(percent for percent, chance in self.chances.items() if chance.raised_since is not None)

@@ -74,6 +74,11 @@ class OutlookReader:
         self._thread.shutdown(wait=True)
 
 
+def read_outlooks(store: StoreClient) -> Outlooks:
+    """All that is said now. Raises SpendstreamError."""
+    return _asked(store, {})[1] or {}
+
+
 def _asked(store: StoreClient, known: _Runs) -> tuple[_Runs, Outlooks | None]:
     """The latest runs, and what they say if they are others than those that are known. Raises SpendstreamError."""
     runs = {

@@ -5,6 +5,7 @@ A job that begins says where a hundred thousand users stand, and guards wait for
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Final
@@ -49,6 +50,8 @@ def state_record(
         rates += f',"forecast_usd":{_text(unit.kept_pico(standing.forecast))}'
     if standing.exhausted_at is not None:
         rates += f',"exhausted_at":{_instant_text(standing.exhausted_at)}'
+    if standing.outlook is not None and (raised := standing.outlook.raised_percents):
+        rates += f',"forecast_percents":[{_percents(raised)}]'
     if standing.next_kept is not None:
         rates += f',"next_amount":{_text(standing.next_kept)}'
     return (
@@ -70,8 +73,12 @@ def _crossed(keys: Iterable[ThresholdKey]) -> tuple[str, str]:
     actual = [key for key in keys if key.kind == "actual"]
     percents = sorted(key.percent for key in actual if not key.amount)
     amounts = sorted(key.amount for key in actual if key.amount)
-    first, second = (",".join(f'"{canonical(one):f}"' for one in some) for some in (percents, amounts))
-    return first, second
+    return _percents(percents), _percents(amounts)
+
+
+def _percents(some: Iterable[Decimal]) -> str:
+    """Or amounts, as a list has them."""
+    return ",".join(f'"{canonical(one):f}"' for one in some)
 
 
 def _instant_text(instant: datetime) -> str:

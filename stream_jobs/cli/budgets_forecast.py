@@ -39,7 +39,7 @@ def print_forecasts(console: "Console", standings: "Sequence[BudgetStanding]", f
     from stream_jobs.budgets.forecast_status import forecast_of
     from stream_jobs.output.tables import Table
 
-    table = Table("of", *FORECAST_COLUMNS, "P10, P90", "told since (UTC)", "label", "as of (UTC)", title="Forecast")
+    table = Table("of", *FORECAST_COLUMNS, "P10, P90", "raised since (UTC)", "label", "as of (UTC)", title="Forecast")
     rows = 0
     for standing in standings:
         forecast = forecast_of(found, standing)
@@ -51,7 +51,7 @@ def print_forecasts(console: "Console", standings: "Sequence[BudgetStanding]", f
             ", ".join(standing.vals) or "all",
             *forecast_cells(standing, found),
             ", ".join(map(instant, gone)) if forecast.amount == standing.amount else "",
-            _told(forecast),
+            _raised(forecast),
             f"{forecast.label}: {forecast.why}" if forecast.why else forecast.label,
             _as_of(forecast, standing),
         )
@@ -90,7 +90,7 @@ def plot_course(course: "Course | None", path: "Path") -> None:
     page.write(course_picture(course), path, "--plot")
 
 
-def _told(forecast: "BudgetForecast") -> str:
+def _raised(forecast: "BudgetForecast") -> str:
     """'100 %: 2026-11-20 10:00'."""
     both = zip(forecast.thresholds, forecast.raised_since, strict=True)
     return ", ".join(f"{exact(percent)} %: {instant(since)}" for percent, since in both if since is not None)

@@ -14,6 +14,7 @@ from stream_jobs.base.garbage import no_collecting
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, instant
 from stream_jobs.cli.budgets_forecast import FORECAST_COLUMNS, forecast_cells, print_forecasts
+from stream_jobs.cli.budgets_steps import Steps, print_steps, read_steps, step_json
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
@@ -169,16 +170,18 @@ def _show(args: argparse.Namespace) -> int:
         why = _causes(store, budget, found[0], now) if found else ()
         is_drawn = bool(args.plot) or not args.json
         course = course_of_standing(store, budget, found[0], foretold) if found and is_drawn else None
+        steps = read_steps(store, budget)
     if args.plot:
         plot_course(course, args.plot)
     if args.json:
         for one in told:
+            one["services"] = step_json(steps, one)
             outlook = foretold.get((args.budget, one["period_key"], tuple(one["vals"])))
             one["outlook"] = None if outlook is None else outlook._asdict()
         answer = _budget_json(budget) | {"standings": told}
         say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
-    _print_budget(budget, found, number, crossed, past, why, foretold, course)
+    _print_budget(budget, found, number, crossed, past, why, foretold, steps, course)
     _print_credits(budget, credited[-SHOWN_CREDITS:][::-1])
     if args.plot:
         say(f"written to {args.plot}")
@@ -229,6 +232,7 @@ def _print_budget(
     past: "list[PastPeriod]",
     why: Any,
     foretold: "Forecasts",
+    steps: Steps | None,
     course: "Course | None",
 ) -> None:
     """`found`: the first of so many; `course`: of that."""
@@ -255,6 +259,7 @@ def _print_budget(
         values = ", ".join(item.vals) or "all"
         table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
+    print_steps(console, found, steps)
     print_forecasts(console, found, foretold)
     if course is not None:
         print_course(console, course)

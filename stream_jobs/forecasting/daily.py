@@ -1,6 +1,6 @@
 """Forecasts of days: each series with its bands, its sums, and how far it can be relied on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from stream_jobs.forecasting.day_ahead import DayAhead
 from stream_jobs.forecasting.day_history import Told
-from stream_jobs.forecasting.day_model import MEMBERS
+from stream_jobs.forecasting.day_model import MEMBERS, DayFit, Past
 from stream_jobs.forecasting.day_outlook import DayOutlook
+from stream_jobs.forecasting.day_slow import SlowPaths
 from stream_jobs.forecasting.declared import Declared
 from stream_jobs.forecasting.model import Forecast, Label, Panel, refusal
 
@@ -51,15 +52,23 @@ class Days:
         if panel.values.size:
             self._outlook = DayOutlook(panel, horizon, asked=origins, declared=declared, holidays=holidays, told=told)
 
-    def forecast(self, origin: int) -> list[Forecast]:
-        """From a day on, by what lies before it: one for each series."""
+    def seen(self, origin: int) -> tuple[Past, DayFit] | None:
+        """What lies before a day, and what it says, for slow members; None where no day of anything is known."""
+        if self._outlook is None or origin <= self.panel.first:
+            return None
+        return self._outlook.seen(origin)
+
+    def forecast(self, origin: int, slow: Mapping[int, SlowPaths] | None = None) -> list[Forecast]:
+        """From a day on, by what lies before it: one for each series. `slow`: what slow members say, by the places of
+        series."""
         if self._outlook is None or origin <= self.panel.first:
             return [refusal(name, "no day of it is known yet") for name in self.panel.names]
-        ahead = self._outlook.ahead(origin, self.horizon)
-        return [_forecast(name, series, ahead) for series, name in enumerate(self.panel.names)]
+        slow = slow or {}
+        ahead = self._outlook.ahead(origin, self.horizon, slow)
+        return [_forecast(name, series, ahead, slow.get(series)) for series, name in enumerate(self.panel.names)]
 
 
-def _forecast(name: str, series: int, ahead: DayAhead) -> Forecast:
+def _forecast(name: str, series: int, ahead: DayAhead, slow: SlowPaths | None) -> Forecast:
     label, why = standing(ahead, series)
     if label == "refused":
         return refusal(name, why)
@@ -69,9 +78,18 @@ def _forecast(name: str, series: int, ahead: DayAhead) -> Forecast:
         "noise": float(fitted.level.scale[series]),
         "growth_per_day": float(fitted.slopes[series]),
     }
-    members = () if label in ("dead", "intermittent") else MEMBERS
+    members: tuple[str, ...] = () if label in ("dead", "intermittent") else MEMBERS
+    if slow is not None:
+        members += tuple(slow.paths)
+        why = "; ".join([*([why] if why else []), *_missing(slow)])
     method = {"dead": "stopped", "intermittent": "mean of days"}.get(label, METHOD)
     return Forecast(name, ahead.steps(series), ahead.sums(series), method, members, label, why, details)
+
+
+def _missing(slow: SlowPaths) -> Iterator[str]:
+    """Which members failed, and why."""
+    for why in dict.fromkeys(slow.failed.values()):
+        yield f"without {', '.join(name for name, said in slow.failed.items() if said == why)}: {why}"
 
 
 def standing(ahead: DayAhead, series: int, late: int = 0) -> tuple[Label, str]:

@@ -130,10 +130,13 @@ def members(fitted: DayFit, horizon: int, holidays: frozenset[int] = frozenset()
     return np.concatenate([np.stack(rates), repeated])
 
 
-def expected(fitted: DayFit, horizon: int, holidays: frozenset[int] = frozenset()) -> Floats:
+def expected(
+    fitted: DayFit, horizon: int, holidays: frozenset[int] = frozenset(), more: Floats | None = None
+) -> Floats:
     """(series, horizon): the members' median, with lump sums; the same for every day of those that mostly rest; 0 of
-    those that have stopped or never began."""
-    found = median(members(fitted, horizon, holidays), axis=0)
+    those that have stopped or never began. `more`: other members, as `members` has them."""
+    every = members(fitted, horizon, holidays)
+    found = median(every if more is None else np.concatenate([every, more]), axis=0)
     found = np.where(np.isfinite(fitted.flat)[:, None], fitted.flat[:, None], found)
     found = np.nan_to_num(found) + lumps.to_come(fitted.lumps, fitted.origin, horizon)
     return np.asarray(np.where(fitted.asleep[:, None], 0.0, found))

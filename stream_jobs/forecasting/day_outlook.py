@@ -3,15 +3,16 @@
 The past is looked back on once, for all days that are asked about; what is said of a day uses only what lies before it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting import asleep, day_bands, day_model
+from stream_jobs.forecasting import asleep, day_bands, day_model, day_slow
 from stream_jobs.forecasting.day_ahead import DayAhead
 from stream_jobs.forecasting.day_history import KNOTS, Told, knots_of, look_back
+from stream_jobs.forecasting.day_slow import SlowPaths
 from stream_jobs.forecasting.declared import Declared, nothing
 from stream_jobs.forecasting.model import Panel
 
@@ -55,17 +56,31 @@ class DayOutlook:
         self._sums = day_bands.sizes(self._stored, self._stored.sum_errors, sums=True)
         self._steps = day_bands.sizes(self._stored, self._stored.step_errors, sums=False)
 
-    def ahead(self, origin: int, horizon: int) -> DayAhead:
-        """What is said of the days from `origin` on, of which at least one day of the panel lies before."""
+    def seen(self, origin: int) -> tuple[day_model.Past, day_model.DayFit]:
+        """What lies before a day, and what it says."""
+        past = self.past.before(origin)
+        return past, (self._kept.get(origin) or self._look(past, self.horizon))[0]
+
+    def ahead(self, origin: int, horizon: int, slow: Mapping[int, SlowPaths] | None = None) -> DayAhead:
+        """What is said of the days from `origin` on, of which at least one day of the panel lies before. `slow`: by
+        series, what slow members say."""
         past = self.past.before(origin)
         fitted, path = self._kept.get(origin) or self._look(past, horizon)
+        path = path[:, :horizon]
         factors, amounts = self._declared.of(origin, horizon)
         bands = tuple(
             day_bands.Bands(self._stored, found, origin, fitted.known, fitted.level.held, sums=sums)
             for found, sums in ((self._sums, True), (self._steps, False))
         )
         back = asleep.chance_to_come_back(past.asleep, past.values)
-        return DayAhead(past, fitted, path[:, :horizon], factors, amounts, bands[0], bands[1], back)
+        leans = self._leans(fitted, path, slow) if slow else None
+        return DayAhead(past, fitted, path, factors, amounts, bands[0], bands[1], back, leans)
+
+    def _leans(self, fitted: day_model.DayFit, path: Floats, slow: Mapping[int, SlowPaths]) -> Floats:
+        """(series, horizon): by how much slow members move what is expected, on the logarithm."""
+        horizon, floor = path.shape[1], fitted.floor[:, None]
+        more = day_slow.ahead(slow, fitted, horizon)
+        return np.asarray(np.log((day_model.expected(fitted, horizon, self._holidays, more) + floor) / (path + floor)))
 
     def _look(self, past: day_model.Past, horizon: int) -> tuple[day_model.DayFit, Floats]:
         fitted = day_model.fit(past, self._holidays)

@@ -27,6 +27,9 @@ class Beforehand:
     factors: Floats  # (series, cells + horizon); 0: none at all
     amounts: Floats
     why: Sequence[str]  # of each series: what moves it ahead, in words; empty: nothing
+    events: Sequence[Mapping[str, Floats]] = ()
+    """Of each series: planned events that moved it in cells that are over, as the part (cells + horizon,) of each cell
+    over which they last. Empty: of none."""
 
     def declared(self) -> Declared:
         """As forecasts take it."""

@@ -13,7 +13,7 @@ from stream_jobs.forecasts.model import Floats, Key, Past, Watched
 from stream_jobs.forecasts.price_moves import PriceMoves, cost_of
 from stream_jobs.forecasts.whose import Conditions, conditions_of, watched_of
 from stream_jobs.planned.document import PlannedEvent
-from stream_jobs.planned.effects import Effects, effects_of, partly
+from stream_jobs.planned.effects import Effects, effects_of, lasting, partly
 from stream_jobs.planned.events import PlannedEvents
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
@@ -49,6 +49,8 @@ class Foreknowledge:
         factors, amounts, why = np.ones(shape), np.zeros(shape), [""] * len(past.keys)
         events = self._events()
         skipped = max(0, cells - PRICED[past.grid.step])
+        lasts: dict[str, Floats] = {}
+        seen: list[dict[str, Floats]] = [{} for _ in past.keys]
         prices_move = self._prices.move(edges[skipped:], edges[cells])
         if not len(events) and not prices_move:
             return None
@@ -56,12 +58,17 @@ class Foreknowledge:
             source = watched_of(key, watched)
             told: list[str] = []
             if len(events):
-                told += self._planned(events, past, source, key, edges, (factors[place], amounts[place]))
+                happened, said = self._planned(events, past, source, key, edges, (factors[place], amounts[place]))
+                told += said
+                for event in happened:
+                    if event.id not in lasts:
+                        lasts[event.id] = lasting(events, event, edges)
+                    seen[place][event.id] = lasts[event.id]
             scope = conditions_of(key, source.spec.scope, past.keys)
             if prices_move and scope is not None:
                 told += self._priced(scope, key, edges[skipped:], edges[cells], factors[place, skipped:])
             why[place] = "; ".join(told)
-        return Beforehand(past.grid.step, past.first, cells, factors, amounts, why)
+        return Beforehand(past.grid.step, past.first, cells, factors, amounts, why, seen)
 
     def _planned(
         self,
@@ -71,7 +78,8 @@ class Foreknowledge:
         key: Key,
         edges: Sequence[datetime],
         into: tuple[Floats, Floats],
-    ) -> list[str]:
+    ) -> tuple[list[PlannedEvent], list[str]]:
+        """Which moved usage in cells that are over, and what is ahead in words."""
         cells = int(past.values.shape[1])
         scope = conditions_of(key, source.spec.scope, past.keys)
         series = source.spec.scope if scope is None else scope
@@ -81,15 +89,13 @@ class Foreknowledge:
             share = self._shares.of(key, source, past.keys, event, looked_at)
             if share is not None:
                 shares[event.id] = share
+        before = effects_of(events, series, edges[: cells + 1], shares)
         ahead = effects_of(events, series, edges[cells:], shares)
-        for places, effects in (
-            (slice(0, cells), effects_of(events, series, edges[: cells + 1], shares)),
-            (slice(cells, None), ahead),
-        ):
+        for places, effects in ((slice(0, cells), before), (slice(cells, None), ahead)):
             into[0][places] *= effects.factor
             if key.measure == "effective_cost" and scope is not None:
                 into[1][places] += effects.usd
-        return _of_events(ahead, shares)
+        return [event for event in before.events if event.factor != 1], _of_events(ahead, shares)
 
     def _priced(
         self, scope: Conditions, key: Key, edges: Sequence[datetime], origin: datetime, into: Floats

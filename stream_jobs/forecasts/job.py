@@ -12,6 +12,7 @@ from stream_jobs.forecasts.demand_board import READ_S, DemandBoard, utc_now
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.forecasts.slow_members import Kept
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.planned.document import FILE_NAME
 from stream_jobs.planned.events import PlannedEvents, load_events
@@ -75,6 +76,7 @@ class ForecastsJob:
         self._settings = settings
         self._config_dir = config_dir
         self._foreknowledge = foreknowledge
+        self._kept: Kept = {}  # whoever gets the assignment back goes on with it
         self._running: Running | None = None
 
     def begin(self) -> None:
@@ -83,7 +85,12 @@ class ForecastsJob:
         looker = KafkaLooker(self._kafka)
         try:
             self._running = Running(
-                self._store, self._settings, looker, self._config_dir, foreknowledge=self._foreknowledge
+                self._store,
+                self._settings,
+                looker,
+                self._config_dir,
+                foreknowledge=self._foreknowledge,
+                kept=self._kept,
             )
         except BaseException:
             looker.close()

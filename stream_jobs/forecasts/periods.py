@@ -125,13 +125,13 @@ class Outlook:
         }
 
     def _limits(self, unit: Unit, amount: int) -> list[tuple[Decimal, int]]:
-        """The forecast thresholds: percent of the amount, and how much that is, in 1e-12; rising."""
-        found = {}
+        """What people are told of and services follow: percent of the amount, and how much that is, in 1e-12;
+        rising."""
+        found = {
+            percent.quantize(_THOUSANDTH): int(amount * percent / 100) for percent in self.budget.foretold_percents
+        }
         for threshold in self.budget.thresholds.forecast:
-            if threshold.at_percent is not None:
-                limit = int(amount * threshold.at_percent / 100)
-                found[Decimal(threshold.at_percent).quantize(_THOUSANDTH)] = limit
-            elif threshold.at_amount is not None and amount > 0:
+            if threshold.at_amount is not None and amount > 0:
                 limit = unit.pico(threshold.at_amount)
                 percent = Decimal(limit * 100) / Decimal(amount)
                 if percent < 10**5:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,8 @@ from stream_jobs.forecasts.rows import portions, series_row, step_rows
 from stream_jobs.forecasts.runs import Runs
 from stream_jobs.forecasts.scores import NOTHING_SCORED, Scores
 from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.forecasts.slow_fits import PoolFits
+from stream_jobs.forecasts.slow_members import Kept, SlowMembers
 from stream_jobs.series.history import History
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table, insert
@@ -63,7 +66,10 @@ class ForecastRun:
         settings: ForecastsSettings,
         config_dir: Path | None,
         foreknowledge: Foreknowledge | None = None,
+        kept: Kept | None = None,
     ) -> None:
+        """`kept`: what slow members said, which goes on from run to run."""
+        self._kept: Kept = {} if kept is None else kept
         self._store = store
         self._settings = settings
         self._config_dir = config_dir
@@ -81,9 +87,10 @@ class ForecastRun:
         budgets = budgets_in_force(self._store, self._config_dir, lease.run)
         if self._foreknowledge is not None:
             self._foreknowledge.begins()
+        slow = SlowMembers(self._settings, self._kept, PoolFits(self._settings, is_stopped))
         counts, numbers = Counts(), count()
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
-            self._forecast(part, budgets, lease, counts, lambda: next(numbers), is_stopped)
+            self._forecast(part, budgets, lease, counts, lambda: next(numbers), is_stopped, slow)
         if is_stopped():
             raise StoppedError
         # A crash here: nothing of this run is ever seen, and the next one begins anew.
@@ -99,6 +106,7 @@ class ForecastRun:
         counts: Counts,
         number: Callable[[], int],
         is_stopped: Callable[[], bool],
+        slow: SlowMembers,
     ) -> None:
         past = self._reader.read(part.grid, part.watched, part.cells, part.origin)
         counts.scored += self._scores.score(past, lease, number())
@@ -106,8 +114,10 @@ class ForecastRun:
         known_since = part.grid.start(past.first) - LONGEST
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
         known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
-        of_days = forecast_panel(past.panel(values), part.horizon, known, self._settings.country)
-        past, forecasts = with_first_days(self._reader, part, past, of_days, lease.known_until)
+        made = forecast_panel(
+            past.panel(values), part.horizon, known, self._settings.country, partial(slow.of, past.keys)
+        )
+        past, forecasts = with_first_days(self._reader, part, past, made, lease.known_until)
         for places in portions(len(past.keys), SERIES_AT_ONCE):
             if is_stopped():
                 raise StoppedError

@@ -26,6 +26,7 @@ from stream_jobs.forecasts.methods import VERSION
 from stream_jobs.forecasts.run import Counts, ForecastRun, StoppedError
 from stream_jobs.forecasts.runs import STEPS, LastRun, Runs
 from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.forecasts.slow_members import Kept
 from stream_jobs.runtime.due import Due
 from stream_jobs.runtime.metrics import (
     FORECAST_BEHIND,
@@ -67,13 +68,14 @@ class Running:
         config_dir: Path | None,
         now: Callable[[], datetime] | None = None,
         foreknowledge: Foreknowledge | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._now = now or ServerClock(store).now
         self._reach = LedgerReach(store, looker, timedelta(seconds=settings.grace_s))
         self._runs = Runs(store)
-        self._run = ForecastRun(store, settings, config_dir, foreknowledge)
+        self._run = ForecastRun(store, settings, config_dir, foreknowledge, kept)
         self._grids: dict[Step, Grid] = {"hour": Grid("hour"), "day": Grid("day", time_zone(settings.zone))}
         self._last: dict[Step, LastRun | None] = {grain: self._runs.last(grain) for grain in STEPS}
         self._said: dict[Step, str] = {

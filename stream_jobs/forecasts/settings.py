@@ -61,6 +61,33 @@ class ForecastsSettings(BaseSettings):
             "nobody's.",
         ),
     ] = ""
+    slow_series: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000,
+            description="Most series of days to which Prophet, ETS, Theta and STL are fitted in one run: the total, "
+            "budgets, then those that cost most; from 24 weeks of history on. 0: none, and none of these is loaded.",
+        ),
+    ] = 40
+    slow_run_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=1_800,
+            allow_inf_nan=False,
+            description="So long a run fits them, at most half of its limit; then it goes on with what is there, and "
+            "the next one with the others. Runs of hours, and who asks for one, wait meanwhile.",
+        ),
+    ] = 40.0
+    slow_fit_s: Annotated[
+        float, Field(ge=1, le=600, allow_inf_nan=False, description="A fit that takes longer is killed, and named.")
+    ] = 10.0
+    slow_workers: Annotated[int, Field(ge=1, le=16, description="So many are fitted at once.")] = 1
+    slow_memory_mib: Annotated[
+        int,
+        Field(ge=64, le=4_096, description="What a fit may ask for, beyond the libraries; one that needs more fails."),
+    ] = 256
     grace_s: Annotated[
         float,
         Field(

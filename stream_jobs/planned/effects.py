@@ -93,6 +93,21 @@ def effects_of(
     return Effects(_factors(moving, bounds), usd, tuple(named), tuple(unweighed))
 
 
+def lasting(events: PlannedEvents, event: PlannedEvent, edges: Sequence[datetime]) -> Floats:
+    """(cells,): over which part of each cell, as from `effects_of`, it holds. 0 of what holds for good: that is a level
+    of its own."""
+    start, end = edges[0].astimezone(UTC), edges[-1].astimezone(UTC)
+    bounds = np.array([unix_micros(edge) for edge in edges], np.int64)
+    held = [
+        (unix_micros(one), unix_micros(two))
+        for one, two in occurrences(event, events.zone_of(event), start, end)
+        if two is not None
+    ]
+    if not held:
+        return np.zeros(len(bounds) - 1)
+    return _factors([(2.0, np.clip(np.array(held, np.int64), bounds[0], bounds[-1]))], bounds) - 1.0
+
+
 def _factors(moving: list[tuple[float, npt.NDArray[np.int64]]], bounds: npt.NDArray[np.int64]) -> Floats:
     """The mean of each cell. Between two instants at which something begins or ends the factor is one number."""
     points = np.unique(np.concatenate([bounds, *(stretches.ravel() for _, stretches in moving)]))

@@ -148,6 +148,11 @@ FORECAST_RUNS: Final = Counter(
 )
 FORECAST_RUN_SECONDS: Final = Gauge("spendstream_forecast_run_seconds", "How long the last run took", ["grain"])
 FORECAST_SERIES: Final = Gauge("spendstream_forecast_series", "Series that the last run looked at", ["grain"])
+FORECAST_FITS: Final = Counter(
+    "spendstream_forecast_fits",
+    "Fits of Prophet, ETS, Theta and STL: done, failed (killed, refused), or late (the run had no time left for it)",
+    ["member", "result"],
+)
 FORECAST_STALE: Final = Gauge(
     "spendstream_forecast_stale_seconds",
     "For how long there should have been a newer forecast; 0: it is fresh",

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from spendstream import Decision, Guard
 from spendstream.cli import main
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.base.instants import unix_micros
@@ -22,6 +23,7 @@ from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, hurried
 from tests.integration.budget_world import World
 from tests.integration.pipeline import until
+from tests.integration.test_budget_units import guard
 from tests.store_server import StoreProcess
 
 pytestmark = pytest.mark.slow
@@ -78,6 +80,19 @@ def forecast(office: Office, chance: float, *, raised: bool, complete: bool = Tr
             f"SELECT {at('run')}, 'day', 'complete', {at('run')}, {at('due')}",
             parameters=given,
         )
+
+
+def asked(office: Office, services: Guard, action: str, known: float = 0.9) -> Decision:
+    """Once they do that, and the job knows of this chance."""
+
+    def does() -> bool:
+        office.cycle()
+        outlook = office.running._book._outlooks.get(place(office))
+        chance = None if outlook is None else outlook.chances[Decimal("100.000")].probability
+        return chance == known and services.decide().action == action
+
+    until(does, 30, f"services at {action}")
+    return services.decide()
 
 
 def told(office: Office) -> AlertSignal | None:
@@ -158,3 +173,40 @@ def test_a_forecast_raises_an_alert_once_also_over_a_restart_and_takes_it_back(
     forecast(office, 0.2, raised=False)
     until(lambda: getattr(told(office), "status", "") == "resolved", 30, "an alert that is over")
     assert ups(office) == 1
+
+
+def test_services_follow_a_forecast_that_nobody_is_alerted_of(
+    office: Office, process: StoreProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From when it is raised, also over a restart and while it is stale, until it is cleared; people read why."""
+
+    def shown(*arguments: str) -> str:
+        office.running._record_standings()
+        assert main(["budgets", "show", "search", "--url", process.url, *arguments]) == 0
+        return capsys.readouterr().out
+
+    step = {"at_forecast_percent": 100, "action": "reduced", "max_output_tokens": 500}
+    office.write({**BUDGET, "scope": {}, "thresholds": {"actual": [], "forecast": []}, "policy": {"steps": [step]}})
+    office.restart()
+    office.settle()
+    with guard(office) as services:
+        forecast(office, 0.9, raised=False)
+        asked(office, services, "full", known=0.9)
+        assert json.loads(shown("--json"))["standings"][0]["services"]["action"] == "full"
+        forecast(office, 0.9, raised=True)
+        decision = asked(office, services, "reduced")
+        assert (decision.allowed, decision.max_output_tokens, decision.by_forecast) == (True, 500, True)
+        assert "it is forecast to pass 100%: smaller requests only" in decision.reason
+        office.restart()
+        office.store.command(
+            "INSERT INTO forecast_runs (run, grain, status, at, due_at) "
+            "SELECT now64(6, 'UTC'), 'day', 'failed', now64(6, 'UTC'), now64(6, 'UTC')"
+        )
+        office.settle()
+        assert asked(office, services, "reduced").by_forecast
+        assert "forecast to pass 100 %" in shown()
+        services_do = {"action": "reduced", "why": "forecast to pass 100 %", "by_forecast": True}
+        assert json.loads(shown("--json"))["standings"][0]["services"] == services_do
+        assert office.alerts() == {}
+        forecast(office, 0.2, raised=False)
+        asked(office, services, "full", known=0.2)

@@ -21,6 +21,8 @@ from spendstream.guard.policy import (
     CACHED_ONLY,
     ESSENTIAL_ONLY,
     FULL,
+    MILLI_PERCENT,
+    NEVER_FORETOLD,
     REDUCED,
     REFUSE,
     CompiledPolicy,
@@ -168,6 +170,11 @@ class Decision:
         return None if end is None else from_micros(end)
 
     @property
+    def by_forecast(self) -> bool:
+        """Whether it is a forecast that brings this action: by what is used a milder one would do."""
+        return self._verdict.step is not None and _used_step(self._verdict, self._estimates) is None
+
+    @property
     def reason(self) -> str:
         """One sentence for people."""
         return _sentence(self._verdict, self._estimates, self.essential and self.allowed)
@@ -228,7 +235,25 @@ def _sentence(verdict: "Verdict", estimates: Amounts, exempt: bool) -> str:
     effect = (
         "this request is essential and passes" if exempt and verdict.rank >= CACHED_ONLY else _EFFECTS[verdict.rank]
     )
-    return f"{ACTIONS[verdict.rank]}: {figures}; {_from(policy, verdict.step)}{effect}{until}{stale}"
+    step = _used_step(verdict, estimates)
+    if step is None and verdict.step is not None:
+        why = f"it is forecast to pass {_percent_text(verdict.step.at_foretold)}: "
+    else:
+        why = _from(policy, step)
+    return f"{ACTIONS[verdict.rank]}: {figures}; {why}{effect}{until}{stale}"
+
+
+def _used_step(verdict: "Verdict", estimates: Amounts) -> Step | None:
+    """Of those as strict as the one that applies, the one that what is used would bring by itself."""
+    policy, found, amount = verdict.policy, verdict.step, verdict.amount
+    if policy is None or found is None or found.at_foretold == NEVER_FORETOLD:
+        return found
+    total = verdict.used + estimates[policy.meter]
+    for step in policy.steps:
+        is_used = total * MILLI_PERCENT >= step.at_milli * amount if step.at is None else total >= step.at
+        if step.rank == found.rank and (is_used or amount < 0):
+            return step
+    return None
 
 
 def _adds(policy: CompiledPolicy, estimates: Amounts) -> str:
@@ -252,5 +277,9 @@ def _from(policy: CompiledPolicy, step: Step | None) -> str:
     if step.at is not None:
         at = usd_text(step.at) if policy.unit is None else quota_texts(step.at, step.at)[0]
         return f"from {at} {'USD' if policy.unit is None else policy.unit.replace('gpu_', 'GPU ')} on "
-    tenths = step.at_milli // 100
-    return f"from {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}% on "
+    return f"from {_percent_text(step.at_milli)} on "
+
+
+def _percent_text(milli: int) -> str:
+    tenths = milli // 100
+    return f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}%"

@@ -34,8 +34,8 @@ def nothing_known(rank: int, why: str) -> Verdict:
     return Verdict(rank, True, why, None, (), 0, 0, None, None, None, None, None, [], 0)
 
 
-# One function, since each call would cost as much as what it does: noqa for its branches.
-def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912
+# One function, since each call would cost as much as what it does: noqa for its branches and statements.
+def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912, PLR0915
     """`more`: what this request adds to what is used. `now` in microseconds since 1970; `unknown` says why what is
     known may be old, if it may.
 
@@ -61,13 +61,15 @@ def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str |
             if not key or (type(key) is tuple and not all(key)):
                 continue
         amount, used, end = policy_amount, 0, None
+        foretold = 0  # on its own: Python makes a tuple of four
         state = states.get(key)
         if state is not None:
-            amount, used, end, _, _, unit, next_amount = state
+            amount, used, end, _, _, unit, next_amount, foretold = state
             if (end is not None and now >= end) or unit != policy.unit:
-                # Rolled over, or of another unit. What is carried into the new period, the job will say.
+                # Rolled over, or of another unit. What is carried into the new period, and forecast of it, the job will
+                # say.
                 amount = policy_amount if next_amount is None or unit != policy.unit else next_amount
-                used, end = 0, None
+                used, end, foretold = 0, None, 0
         rank, step, meter = FULL, None, policy.meter
         pending = pendings.get(key)
         if pending is not None:
@@ -77,7 +79,7 @@ def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str |
         total = used + more[meter]
         if amount == 0 or (unknown is not None and policy.fail_closed):
             rank = REFUSE
-        elif amount != policy_amount or (first_reached is not None and total >= first_reached):
+        elif amount != policy_amount or foretold or (first_reached is not None and total >= first_reached):
             reached = total * MILLI_PERCENT
             for candidate in policy.steps:
                 # What was carried over can make an amount negative: then everything is used up.
@@ -85,6 +87,7 @@ def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str |
                     amount < 0
                     or (candidate.at is None and reached >= candidate.at_milli * amount)
                     or (candidate.at is not None and total >= candidate.at)
+                    or foretold >= candidate.at_foretold
                 ):
                     step = candidate
                     rank = candidate.rank

@@ -1,8 +1,9 @@
 """Policies and states of budgets as the guard keeps them: integers and look-ups, made once when a record arrives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ RANKS: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 FULL, REDUCED, CACHED_ONLY, ESSENTIAL_ONLY, REFUSE = range(len(ACTIONS))
 MILLI_PERCENT: Final = 100_000
 """All of it, in thousandths of a percent: the unit of `at_percent`, which has three decimal places."""
+NEVER_FORETOLD: Final = 10**12
+"""More than any percent that a state can say, in thousandths."""
 _BOUNDLESS: Final = 10**60  # more than the record's 38 digits can hold
 _REMEMBERED: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,10 +31,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Step(NamedTuple):
-    """What applies from a share of the amount, or from an amount on, earlier steps included."""
+    """What applies from a share of the amount, or from an amount on, milder steps included."""
 
     at_milli: int  # thousandths of a percent
     at: int | None  # in place of at_milli: so much, whatever the amount is
+    at_foretold: int  # also where so much is forecast, in thousandths of a percent; NEVER_FORETOLD: it does not matter
     rank: int  # the strictest action up to here
     max_input_tokens: int | None  # the least of all reduced steps up to here
     max_output_tokens: int | None
@@ -51,6 +55,7 @@ class State(NamedTuple):
     generation: int
     unit: str | None  # of a quota
     next_amount: int | None  # of the period after this one; none: the policy's
+    foretold: int  # thousandths of a percent that the period will end above, by the forecast; 0: it does not say
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +72,7 @@ class CompiledPolicy:
     unit: str | None  # that a quota counts; None: money
     meter: int  # the place of the unit in Amounts
     amount: int
-    steps: tuple[Step, ...]  # the last one, which is the strictest, first
+    steps: tuple[Step, ...]  # the strictest first
     first_reached: int | None  # the use of `amount` below which no step applies; None: none ever does
     fail_closed: bool
     owner: str | None
@@ -125,16 +130,29 @@ def _test(condition: Condition) -> Callable[[str], bool]:
 
 
 def _cumulative(steps: tuple[PolicyStep, ...]) -> tuple[Step, ...]:
-    """A step takes nothing back that an earlier one demands, whatever the order they were written in."""
+    """A step takes nothing back that a milder one demands, whatever the order they were written in: it may be forecast,
+    or an amount, before the milder one's share is reached."""
+    parts = [(RANKS[step.action], *part, step) for step in steps for part in _parts(step)]
     made: list[Step] = []
-    rank, inputs, outputs = FULL, None, None
-    for step in sorted(steps, key=lambda step: step.at_percent):
-        rank = max(rank, RANKS[step.action])
-        if step.action == "reduced":
+    inputs, outputs = None, None
+    for rank, at_milli, at, at_foretold, step in sorted(parts, key=itemgetter(0, 1)):
+        if rank == REDUCED:
             inputs, outputs = least(inputs, step.max_input_tokens), least(outputs, step.max_output_tokens)
-        at = None if step.at is None else pico_of_record(step.at)
-        made.append(Step(int(step.at_percent * 1000), at, rank, inputs, outputs))
+        made.append(Step(at_milli, at, at_foretold, rank, inputs, outputs))
     return tuple(reversed(made))
+
+
+def _parts(step: PolicyStep) -> Iterator[tuple[int, int | None, int]]:
+    """Each `at_milli`, `at`, `at_foretold` from which it applies. What is used is more certain than any forecast."""
+    yield _milli(step.at_percent), None if step.at is None else pico_of_record(step.at), NEVER_FORETOLD
+    if step.at_forecast_percent is not None:
+        foretold = _milli(step.at_forecast_percent)
+        yield foretold, None, foretold
+
+
+def _milli(percent: Decimal) -> int:
+    """It has three decimal places."""
+    return int(percent * 1000)
 
 
 def least(first: int | None, second: int | None) -> int | None:
@@ -158,6 +176,7 @@ def compile_state(record: BudgetState, generation: int) -> State:
         generation=generation,
         unit=None if quota is None else quota.unit,
         next_amount=None if record.next_amount is None else pico_of_record(record.next_amount),
+        foretold=_milli(max(record.forecast_percents)) if record.forecast_percents else 0,
     )
 
 

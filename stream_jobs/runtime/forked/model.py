@@ -41,6 +41,7 @@ class Done(Generic[R]):
     result: R | None
     failed: str  # why there is no result; empty when there is one
     took_s: float
+    cut_short: bool = False  # the run ended before it did: nothing is said of the task
 
 
 @dataclass(frozen=True, slots=True)

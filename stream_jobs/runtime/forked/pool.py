@@ -19,7 +19,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 _LATE: Final = "the run's deadline has passed"
 _ENDS: Final = "the pool's server ends again and again"
+_STOPPED: Final = "it was told to stop"
 _GONE: Final = (EOFError, OSError)
+_LOOK_S: Final = 0.5
+"""So often a run that waits looks whether it is to stop."""
 
 
 @dataclass(slots=True)
@@ -27,6 +30,20 @@ class _Busy:
     worker: Worker
     task: str
     began_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Of a run."""
+
+    at_s: float
+    is_stopped: Callable[[], bool]
+
+    def why_now(self) -> str:
+        """Empty: it goes on."""
+        if time.monotonic() >= self.at_s:
+            return _LATE
+        return _STOPPED if self.is_stopped() else ""
 
 
 class Pool:
@@ -74,21 +91,26 @@ class Pool:
         return server + [worker.pid for worker in self._workers()]
 
     def run(
-        self, function: Callable[[T], R], tasks: Iterable[tuple[str, T]], deadline_s: float | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[tuple[str, T]],
+        deadline_s: float | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> Iterator[Done[R]]:
         """One answer for each of the named tasks, as they get ready. Tasks are taken from the iterable when there is a
         worker for them. Once `deadline_s` seconds have passed, what is under way is killed and the others are not
-        begun. Whoever stops iterating cancels the rest. Raises PoolError when there can be no worker."""
+        begun; the same once `is_stopped` says so. Whoever stops iterating cancels the rest. Raises PoolError when there
+        can be no worker."""
         if self._busy:
             raise RuntimeError("one run at a time")
-        ends_s = time.monotonic() + deadline_s if deadline_s is not None else float("inf")
+        ends = _Ends(time.monotonic() + deadline_s if deadline_s is not None else float("inf"), is_stopped)
         waiting = iter(tasks)
         restarted = False
         try:
             self.start()
             for name, argument in waiting:
-                if time.monotonic() >= ends_s:
-                    yield Done(name, None, _LATE, 0.0)
+                if over := ends.why_now():
+                    yield Done(name, None, over, 0.0, cut_short=True)
                     continue
                 task = pickle.dumps((function, argument))
                 if not self._begin(name, task):
@@ -98,9 +120,9 @@ class Pool:
                     if not self._begin(name, task):
                         raise PoolError(_ENDS)
                 while len(self._busy) >= self.limits.workers:
-                    yield from self._finished(ends_s)
+                    yield from self._finished(ends)
             while self._busy:
-                yield from self._finished(ends_s)
+                yield from self._finished(ends)
         finally:
             for busy in self._busy.values():
                 busy.worker.kill()
@@ -148,20 +170,18 @@ class Pool:
             worker.connection.send_bytes(task)
         return True
 
-    def _finished(self, ends_s: float) -> Iterator[Done[Any]]:
-        """Those that are ready or late, once there is one."""
-        now_s = time.monotonic()
-        first_s = min(min(busy.began_s for busy in self._busy.values()) + self.limits.task_s, ends_s)
-        for ready in wait(list(self._busy), max(0.0, first_s - now_s)):
+    def _finished(self, ends: "_Ends") -> Iterator[Done[Any]]:
+        """Those that are ready or late, once there is one; none where it is time to look again."""
+        first_s = min(min(busy.began_s for busy in self._busy.values()) + self.limits.task_s, ends.at_s)
+        for ready in wait(list(self._busy), max(0.0, min(first_s - time.monotonic(), _LOOK_S))):
             assert isinstance(ready, Connection)
             yield self._answer(self._busy.pop(ready))
-        now_s = time.monotonic()
+        over, now_s = ends.why_now(), time.monotonic()
         for connection, busy in list(self._busy.items()):
-            took_s = now_s - busy.began_s
-            if took_s >= self.limits.task_s or now_s >= ends_s:
+            if over or now_s - busy.began_s >= self.limits.task_s:
                 del self._busy[connection]
-                why = _LATE if now_s >= ends_s else f"it took longer than {self.limits.task_s:g} s and was killed"
-                yield self._lost(busy, why)
+                why = over or f"it took longer than {self.limits.task_s:g} s and was killed"
+                yield self._lost(busy, why, cut_short=bool(over))
 
     def _answer(self, busy: _Busy) -> Done[Any]:
         took_s = time.monotonic() - busy.began_s
@@ -179,13 +199,13 @@ class Pool:
             return Done(busy.task, None, failed, took_s)
         return Done(busy.task, pickle.loads(result), "", took_s)  # noqa: S301 - likewise
 
-    def _lost(self, busy: _Busy, why: str) -> Done[Any]:
+    def _lost(self, busy: _Busy, why: str, *, cut_short: bool = False) -> Done[Any]:
         """A task whose worker is gone, or goes now."""
         took_s = time.monotonic() - busy.began_s
         busy.worker.kill()
         self._tell_guard()
         log.warning("%s failed: %s", busy.task, why)
-        return Done(busy.task, None, why, took_s)
+        return Done(busy.task, None, why, took_s, cut_short)
 
     def _all_failed(self, why: str) -> Iterator[Done[Any]]:
         while self._busy:

@@ -43,7 +43,27 @@ def one(tmp_path: Path, more: str) -> Budget:
         ("thresholds: [{at_percent: 80, at_amount: 8}]", "needs either at_percent or at_amount"),
         ("thresholds: [{at_amount: 0}]", "thresholds.actual[0].at_amount: Input should be greater than 0"),
         ("thresholds: [{at_amount: 9}, 80, {at_amount: 8}]", "the amounts must rise: 8 comes after 9"),
-        ("policy: {steps: [{action: refuse}]}", "policy.steps[0]: needs either at_percent or at_amount"),
+        (
+            "policy: {steps: [{action: refuse}]}",
+            "policy.steps[0]: needs at_percent, at_amount or at_forecast_percent",
+        ),
+        ("policy: {steps: [{at_forecast_percent: 0, action: refuse}]}", "at_forecast_percent: Input should be greater"),
+        (
+            "policy: {steps: [{at_percent: 101, at_forecast_percent: 100, action: refuse}]}",
+            "policy.steps[0]: at_percent 101 never counts: once at_forecast_percent, 100, is used, the step applies",
+        ),
+        (
+            "policy: {steps: [{at_forecast_percent: 90, action: reduced}, {at_forecast_percent: 90, action: refuse}]}",
+            "the forecast percents must rise: 90 comes after 90",
+        ),
+        (
+            "period: {rolling: 24h}\n    policy: {steps: [{at_forecast_percent: 90, action: reduced}]}",
+            "policy: at_forecast_percent needs a period that ends",
+        ),
+        (
+            "period: total\n    valid_from: 2026-01-01\n    policy: {steps: [{at_forecast_percent: 90, action: full}]}",
+            "policy: at_forecast_percent needs a period that ends",
+        ),
         ("policy: {steps: [{at_amount: 5, at_percent: 5, action: refuse}]}", "needs either at_percent or at_amount"),
         (
             "policy: {steps: [{at_amount: 5, action: reduced}, {at_amount: 5, action: refuse}]}",

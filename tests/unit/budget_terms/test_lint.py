@@ -23,6 +23,22 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
         ),
         ([budget("a", owner=None)], {}, "budget 'a': has neither an owner nor channels"),
         ([budget("a", policy={"fail": "closed"})], {}, "budget 'a': policy: fail is closed, but there are no steps"),
+        (
+            [budget("a", policy={"steps": [{"at_forecast_percent": 100, "action": "refuse"}]})],
+            {},
+            "budget 'a': policy: refuse at_forecast_percent 100: services refuse by a forecast, while money is left",
+        ),
+        (
+            [
+                budget(
+                    "a",
+                    policy={"steps": [{"at_forecast_percent": 100, "action": "reduced"}]},
+                    carry_over={"unused": True, "since": "2026-01-01"},
+                )
+            ],
+            {},
+            "budget 'a': policy: nothing is foretold of a period that something was carried into",
+        ),
         ([budget("a", per=["team"], scope={"team": "x"})], {}, "budget 'a': per: team has only one value in scope"),
         (
             [budget("a", scope={"team": {"none_of": ["b", "al*"]}})],
@@ -100,6 +116,7 @@ def test_each_finding_is_one_sentence(given: list[Budget], shared: dict[str, Any
     [
         ([budget("a", thresholds={"actual": [150], "forecast": [100]})], {}),
         ([budget("a", owner=None, channels=["x"])], {}),
+        ([budget("a", policy={"steps": [{"at_forecast_percent": 100, "action": "essential_only"}]})], {}),
         ([budget("a", thresholds=QUIET, policy={"steps": [{"at_percent": 100, "action": "refuse"}]})], {}),
         ([budget("a", per=["team"], scope={"team": ["x", "y"]}, amounts={"x": 1})], {}),
         ([budget("a", valid_to="2026-11-27")], {}),

@@ -151,6 +151,19 @@ def test_the_policy_record_holds_what_services_need() -> None:
     assert record.per == ("user_id",)
 
 
+def test_a_guard_that_knows_no_forecasts_waits_until_so_much_is_used() -> None:
+    """Its part of a step is the percent that is certain to be passed then; what is stated beside it stays."""
+    steps = [
+        {"at_forecast_percent": "99.5", "action": "reduced"},
+        {"at_percent": 90, "at_forecast_percent": 110, "action": "cached_only"},
+        {"at_amount": 5, "at_forecast_percent": 120, "action": "refuse"},
+    ]
+    one = budget(amount=10, policy={"steps": steps})
+    record = budgets(one).policy_record(one, NOW)
+    found = [(step.at_percent, step.at, step.at_forecast_percent) for step in record.steps]
+    assert found == [(Decimal("99.5"), None, Decimal("99.5")), (90, None, 110), (50, 5, 120)]
+
+
 def test_a_policy_record_is_there_outside_of_a_calendar_too() -> None:
     """When the list of dates is over, services still know what is covered."""
     one = budget(period={"calendar": "x"})

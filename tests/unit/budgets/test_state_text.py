@@ -11,6 +11,7 @@ from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budget_terms.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budget_terms.units import IN_USD, Unit
+from stream_jobs.budgets.outlook import Chance, Outlook
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.budgets.state_text import state_record
 from stream_jobs.series.calendar import Period
@@ -28,6 +29,18 @@ KEYS = st.builds(
     st.sampled_from(["actual", "forecast"]),
     st.sampled_from([Decimal(0), Decimal(80), Decimal("99.50"), Decimal("120.001")]),
     st.sampled_from([Decimal(0), Decimal(500), Decimal("0.25")]),
+)
+
+OUTLOOKS = st.builds(
+    Outlook,
+    INSTANTS,
+    *[st.just(Decimal(1))] * 4,
+    st.dictionaries(
+        st.decimals("0.001", 100_000, places=3), st.builds(Chance, st.floats(0, 1), st.none() | INSTANTS), max_size=3
+    ),
+    st.just((None, None, None)),
+    *[st.just("")] * 2,
+    st.booleans(),
 )
 
 
@@ -52,6 +65,7 @@ def by_model(values: Values, standing: Standing, crossed: set[ThresholdKey], now
         burn_usd_per_hour=burn,
         forecast_usd=forecast,
         exhausted_at=standing.exhausted_at,
+        forecast_percents=None if standing.outlook is None else tuple(standing.outlook.raised_percents) or None,
         next_amount=None if standing.next_kept is None else usd_from_pico(standing.next_kept),
     )
     return record.model_dump_json(exclude_none=True).encode()
@@ -74,6 +88,7 @@ def standings(draw: st.DrawFn) -> Standing:
         unit=draw(st.sampled_from(UNITS)),
         credit=draw(PICO),
         next_kept=draw(st.none() | PICO.map(Unit().kept_pico)),
+        outlook=draw(st.none() | OUTLOOKS),
     )
 
 

@@ -106,6 +106,16 @@ def test_thresholds_stand_in_rising_order_with_their_chances() -> None:
     assert found["probabilities"] == sorted(found["probabilities"], reverse=True)
 
 
+def test_what_services_ask_about_is_forecast_without_an_alert() -> None:
+    """Beside what people are told of; the same percent once."""
+    steps = [{"at_forecast_percent": 100, "action": "reduced"}, {"at_forecast_percent": "120.5", "action": "refuse"}]
+    whens: list[tuple[list[int], list[str]]] = [([], ["100", "120.5"]), ([80, 100], ["80", "100", "120.5"])]
+    for told, expected in whens:
+        found = row(Spent(100 * USD, 100 * USD), said(), thresholds={"forecast": told}, policy={"steps": steps})
+        assert found["thresholds"] == [Decimal(percent) for percent in expected]
+        assert len(found["states"]) == len(found["raised_since"]) == len(expected)
+
+
 @pytest.mark.parametrize(
     ("forecast", "known", "why"),
     [

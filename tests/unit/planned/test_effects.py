@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.planned.document import EventsDocument
-from stream_jobs.planned.effects import MOST, effects_of, partly
+from stream_jobs.planned.effects import MOST, effects_of, lasting, partly
 from stream_jobs.planned.events import PlannedEvents
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -35,6 +35,14 @@ def hours(start: datetime, count: int) -> list[datetime]:
 def days(first: date, count: int, zone: ZoneInfo = BERLIN) -> list[datetime]:
     dates = [first + timedelta(days=number) for number in range(count + 1)]
     return [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in dates]
+
+
+def test_over_which_part_of_each_cell_an_event_lasts() -> None:
+    """By its time; one that is for good is no event but a level."""
+    events = planned(LAUNCH, {"from": "2026-12-01T12:30", "factor": "2"})
+    first, for_good = events
+    assert lasting(events, first, hours(NOON, 3)).tolist() == [0.5, 1.0, 0.0]
+    assert lasting(events, for_good, hours(NOON, 3)).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_an_event_that_begins_within_a_cell_counts_there_by_its_time() -> None:

@@ -42,6 +42,59 @@ def test_each_step_applies_from_its_share_on(
     assert guard.decide(who(), essential=True).allowed is essential
 
 
+FORESEEING = (
+    step(80, "reduced", at_forecast_percent=100, max_output_tokens=300),
+    step(120, "cached_only", at_forecast_percent=120),
+    step(100, "refuse"),
+)
+
+
+@pytest.mark.parametrize(
+    ("spent", "foretold", "action", "by_forecast", "why"),
+    [
+        (10, None, "full", False, "has used 10.00 of 100.00 USD (10.0%), until"),
+        (10, [80], "full", False, "has used 10.00 of 100.00 USD (10.0%), until"),
+        (10, [80, 100], "reduced", True, "it is forecast to pass 100%: smaller requests only"),
+        (80, [], "reduced", False, "from 80% on smaller requests only"),
+        (10, [150], "cached_only", True, "it is forecast to pass 120%: only cached answers"),
+        (100, [150], "refuse", False, "from 100% on no requests"),
+    ],
+)
+def test_a_step_applies_while_it_is_forecast(
+    spent: int, foretold: list[int] | None, action: Action, by_forecast: bool, why: str
+) -> None:
+    """Of what will be passed, all that is less will be, too; a forecast brings no stricter step than its own."""
+    guard = new_guard(Clocks(), policy(steps=FORESEEING), state(spent, forecast_percents=foretold))
+    decision = guard.decide(who())
+    assert (decision.action, decision.by_forecast) == (action, by_forecast)
+    assert why in decision.reason
+    assert decision.max_output_tokens == (None if action == "full" else 300)
+
+
+def test_what_is_used_is_more_certain_than_a_forecast() -> None:
+    """A step that waits for a forecast alone applies once so much is used, whatever is forecast: a budget that is used
+    up never asks for less than one that will be."""
+    steps = (step(100, "refuse", at_forecast_percent=100),)
+    assert new_guard(Clocks(), policy(steps=steps), state(99)).decide(who()).action == "full"
+    decision = new_guard(Clocks(), policy(steps=steps), state(99)).decide(who(), "1")
+    assert (decision.action, decision.by_forecast) == ("refuse", False)
+    later = (step(110, "reduced", at_forecast_percent=90),)
+    assert new_guard(Clocks(), policy(steps=later), state(90)).decide(who()).action == "reduced"
+
+
+def test_a_forecast_is_of_its_period_and_of_its_amount() -> None:
+    """In the next period nothing is forecast until the job says so; of another unit nothing is known."""
+    clocks = Clocks()
+    steps = (step(100, "refuse", at_forecast_percent=100),)
+    guard = new_guard(clocks, policy(steps=steps), state(1, forecast_percents=[100]))
+    assert guard.decide(who()).action == "refuse"
+    clocks.pass_s((END - clocks.now).total_seconds())
+    assert guard.decide(who()).action == "full"
+    quota = Quota(unit="tokens", amount=Decimal(5))
+    guard = new_guard(Clocks(), policy(steps=steps, quota=quota), state(1, forecast_percents=[100]))
+    assert guard.decide(who()).action == "full"
+
+
 def test_the_estimate_and_what_is_held_count_as_spent() -> None:
     """The step applies to spent + held + estimate, to the last pico-USD."""
     guard = new_guard(Clocks(), policy(), state(60, held_usd=Decimal(30)))

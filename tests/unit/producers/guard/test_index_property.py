@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,11 +24,13 @@ CONDITIONS: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([{"glob": "a*"}, {"glob": "?"}, {"missing": True}, {"missing": False}]),
 )
 USD = st.decimals("-2", "12", places=12)
+FORETOLD = st.decimals("0.001", 150, places=3)
 STEPS = st.lists(
     st.builds(
         PolicyStep,
         at_percent=st.decimals(0, 150, places=3),
         at=st.none() | st.none() | st.decimals(0, 12, places=12),
+        at_forecast_percent=st.none() | st.none() | FORETOLD,
         action=st.sampled_from(ACTIONS),
         max_output_tokens=st.none() | st.integers(1, 9),
     ),
@@ -55,6 +57,7 @@ def state_of(draw: st.DrawFn, policy: BudgetPolicy, values: tuple[str, ...]) -> 
         spent_usd=draw(USD),
         held_usd=draw(st.sampled_from([Decimal(0), Decimal(1)])),
         quota=draw(QUOTAS if policy.quota is not None else st.none()),
+        forecast_percents=draw(st.none() | st.lists(FORETOLD, max_size=2).map(tuple)),
         as_of=NOW,
     )
 
@@ -79,6 +82,30 @@ def budgets(draw: st.DrawFn) -> tuple[list[BudgetPolicy], list[BudgetState]]:
     return policies, states
 
 
+class Clause(NamedTuple):
+    """One of the ways in which a step applies; in the order in which each demands what those before it do."""
+
+    rank: int
+    percent: Fraction
+    step: PolicyStep
+    foretold: bool
+
+    def holds(self, total: Fraction, amount: Fraction, foretold: Fraction) -> bool:
+        if self.foretold:
+            return total >= self.percent / 100 * amount or foretold >= self.percent
+        return total >= (self.percent / 100 * amount if self.step.at is None else Fraction(self.step.at))
+
+
+def clauses(policy: BudgetPolicy) -> list[Clause]:
+    found = []
+    for step in policy.steps:
+        rank = ACTIONS.index(step.action)
+        found.append(Clause(rank, Fraction(step.at_percent), step, False))
+        if step.at_forecast_percent is not None:
+            found.append(Clause(rank, Fraction(step.at_forecast_percent), step, True))
+    return sorted(found, key=lambda clause: clause[:2])
+
+
 def plain(
     policies: list[BudgetPolicy], states: list[BudgetState], facts: dict[str, str], estimate: Decimal, tokens: int
 ) -> tuple[Any, ...]:
@@ -91,24 +118,28 @@ def plain(
         if not in_scope(policy.scope, facts) or "" in values:
             continue
         state = known.get((policy.budget_id, values))
+        foretold = max(map(Fraction, (state and state.forecast_percents) or ()), default=Fraction(0))
         quota = policy.quota
         other = state is not None and (state.quota and state.quota.unit) != (quota and quota.unit)
         if state is None or other or (state.period_end is not None and state.period_end <= NOW):
             amount, used = Fraction(policy.amount_usd if quota is None else quota.amount), Fraction(0)
+            foretold = Fraction(0)
         elif state.quota is not None:
             amount, used = Fraction(state.quota.amount), Fraction(state.quota.used)
         else:
             amount, used = Fraction(state.amount_usd), Fraction(state.spent_usd) + Fraction(state.held_usd)
         total = used + (Fraction(estimate) if quota is None else tokens if quota.unit == "tokens" else 0)
-        bounds = [Fraction(step.at_percent) / 100 * amount if step.at is None else step.at for step in policy.steps]
-        highest = max((index for index, bound in enumerate(bounds) if amount < 0 or total >= bound), default=-1)
-        reached = policy.steps[: highest + 1]  # a step demands what those before it do
-        rank = max((ACTIONS.index(step.action) for step in reached), default=0)
+        ladder = clauses(policy)
+        holds = [amount < 0 or clause.holds(total, amount, foretold) for clause in ladder]
+        reached = ladder[: max((index + 1 for index, held in enumerate(holds) if held), default=0)]
+        rank = reached[-1].rank if reached else 0
         if amount == 0:
             rank = ACTIONS.index("refuse")
         else:
             limits += [
-                step.max_output_tokens for step in reached if step.action == "reduced" and step.max_output_tokens
+                clause.step.max_output_tokens
+                for clause in reached
+                if clause.step.action == "reduced" and clause.step.max_output_tokens
             ]
         found.append((-rank, quota is not None, amount - used, policy.budget_id, values))
     if not found:

@@ -135,6 +135,18 @@ def test_behind_the_deadline_nothing_is_begun_and_what_is_under_way_is_killed(po
     assert done == {name: "" if name == "fine" else late for name, _ in todo}
 
 
+def test_a_run_that_is_told_to_stop_ends_at_once(pool: Pool) -> None:
+    """As behind its deadline: nobody waits for a task that hangs. What was cut short by that says so, no other does."""
+    began_s = time.monotonic()
+    todo = [("raises", "raise"), ("hang", "hang"), ("native", "native"), ("late", "fine")]
+    run = pool.run(tasks.do, todo, is_stopped=lambda: time.monotonic() > began_s + 0.5)
+    done = {one.name: (one.failed, one.cut_short) for one in run}
+    assert time.monotonic() - began_s < 10
+    stopped = "it was told to stop", True
+    assert done.pop("raises")[1] is False
+    assert done == {"hang": stopped, "native": stopped, "late": stopped}
+
+
 def test_who_stops_iterating_cancels_the_rest(pool: Pool) -> None:
     """And can run others at once."""
     answers = pool.run(tasks.do, [("a", "fine"), ("b", "hang"), ("c", "fine"), ("d", "hang")])
