@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.instants import parse_utc, unix_micros
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.cli import forecast_budgets, forecast_look, forecast_set
 from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, say, say_json
+from stream_jobs.timed_csv.instants import instant_within
 
 ACTIONS: Final = ("set", "unset")
 EPILOG: Final = f"""\
 {forecast_look.EPILOG}
 columns of a file, by their names in the first line, in any order; rows in any order:
   time     ISO 8601, in UTC where no zone is given; or seconds, milliseconds or microseconds since 1970
-  value    how much from then on: requests, tokens, USD. Rows finer than a step are added up; a step without a row is
-           not known, which is not 0
+  value    how much from then on: requests, tokens, USD. Rows finer than a step are added up; a step without a row, or
+           with less than 80 % of its rows, is not known, which is not 0
   series   whose it is, if there are several: all of them are taken for one tenant's, and share how far forecasts miss
 
 Each forecast uses nothing from its origin on. P50 of the sum is no sum of P50s.
@@ -45,7 +46,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     forecast_look.add_arguments(parser)
     parser.add_argument("--file", type=Path, metavar="FILE", help="CSV with time, value and series")
-    parser.add_argument("--horizon", metavar="LENGTH", help="how far ahead: 72h, 30d (default: 72h, or 30d of days)")
+    parser.add_argument(
+        "--horizon",
+        metavar="LENGTH",
+        help="how far ahead: 72h, 30d, up to 31d of hours and 400d of days (default: 72h, or 30d)",
+    )
     parser.add_argument("--step", choices=("1h", "1d"), default="1h", help="of hours or of days (default: %(default)s)")
     parser.add_argument(
         "--origin",
@@ -65,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0, also where forecasts are refused. Raises ConfigError for what cannot be read."""
     if args.scope and (args.budgets is not None or args.file is not None):
         raise ConfigError(f"{' '.join(args.scope)[:80]!r} is of what the job forecasts: leave it out beside files")
+    _check_together(args)
     if args.budgets is not None:
         return forecast_budgets.run(args)
     if args.scope and args.scope[0] in ACTIONS:
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.output.console import bar_of, progress_bars
 
     arrow_without_pandas()
-    horizon = args.horizon or ("72h" if args.step == "1h" else "30d")
+    horizon = ("72h" if args.step == "1h" else "30d") if args.horizon is None else args.horizon
     origins = [_origin(one) for one in args.origin]
     with progress_bars() as bars:
         told = bar_of(bars, "reading"), bar_of(bars, "forecasting")
@@ -90,11 +96,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_together(args: argparse.Namespace) -> None:
+    """Raises ConfigError for options that would be passed over."""
+    of_files = {"--file": args.file is not None, "--origin": bool(args.origin)}
+    of_budgets = {"--spend": args.spend is not None, "--at": bool(args.at)}
+    if args.budgets is not None:
+        wrong = [name for name, given in {**of_files, "--horizon": args.horizon is not None}.items() if given]
+        if wrong:
+            raise ConfigError(f"{', '.join(wrong)}: not with --budgets, which takes --spend FILE and --at T")
+    elif wrong := [name for name, given in of_budgets.items() if given]:
+        raise ConfigError(f"{', '.join(wrong)}: only with --budgets FILE, of amounts and periods")
+    elif args.origin and args.file is None:
+        raise ConfigError("--origin: only with --file FILE, of values")
+
+
 def _origin(text: str) -> int:
     try:
-        return unix_micros(parse_utc(text))
-    except ValueError:
-        raise ConfigError(f"--origin {text[:80]!r} is not a timestamp like 2026-01-31T08:00") from None
+        return instant_within(parse_utc(text))
+    except ValueError as error:
+        why = str(error) if "between" in str(error) else "is not a timestamp like 2026-01-31T08:00"
+        raise ConfigError(f"--origin {text[:80]!r} {why}") from None
 
 
 def _show(found: list[dict[str, Any]], horizon: str) -> None:

@@ -1,6 +1,7 @@
 """Amounts and periods of budgets for a forecast from files: budgets.yaml, or a CSV of a few columns."""
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 YAML: Final = (".yaml", ".yml")
 NAMES: Final = ("budget", "series", "id")
+COLUMNS: Final = ("amount", "period", "timezone")
 PERIODS: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {
     "hour": calendar.hours,
     "day": calendar.days,
@@ -45,15 +47,16 @@ class Planned:
     note: str = ""  # what the files cannot say of it
 
 
-def read_amounts(path: Path, spent: list[str]) -> list[Planned]:
+def read_amounts(path: Path, spent: list[str], told: Callable[[str], None] = lambda _note: None) -> list[Planned]:
     """Of budgets.yaml, or of a CSV: in the file's order. `spent`: the names of series, among which a budget per value
-    has one for each: its id, a slash and the value. Raises ConfigError."""
+    has one for each: its id, a slash and the value. `told` hears what people should know of how the file was read.
+    Raises ConfigError."""
     if path.suffix.lower() in YAML:
         from stream_jobs.budget_terms.resolve import read_budgets
 
         budgets = read_budgets(path)
         return [planned for budget in budgets for planned in _of_budget(budgets, budget, spent)]
-    return list(_of_csv(path))
+    return list(_of_csv(path, told))
 
 
 def _of_budget(budgets: "Budgets", budget: "Budget", spent: list[str]) -> Iterator[Planned]:
@@ -76,30 +79,39 @@ def _of_budget(budgets: "Budgets", budget: "Budget", spent: list[str]) -> Iterat
         yield Planned(budget.id, cut, zone, budget.amount, in_force, note)
 
 
-def _of_csv(path: Path) -> Iterator[Planned]:
+def _of_csv(path: Path, told: Callable[[str], None]) -> Iterator[Planned]:
     with open_file(path) as stream:
         raw = stream.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise ConfigError(f"{path.name} has more than {MOST_BYTES:,} bytes")
     try:
-        lines = raw.decode("utf-8-sig").splitlines()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{path.name} is no UTF-8: convert it") from None
-    separator = max(",;\t", key=(lines or [""])[0].count)
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
-        rows = list(csv.reader(lines, delimiter=separator))
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise ConfigError(f"{path.name}: {error}") from None
-    heads = [head.strip().lower() for head in rows[0]] if rows else []
+    heads = [head.strip().lower() for head in rows[0][1]] if rows else []
     named = [head for head in heads if head in NAMES]
     if len(named) != 1 or heads.count("amount") != 1:
         raise ConfigError(f"{path.name}, line 1: {_FORM}; its columns are: {printable(', '.join(heads))[:500]}")
+    if twice := sorted({head for head in heads if heads.count(head) > 1}):
+        raise ConfigError(f"{path.name}, line 1: {printable(', '.join(twice))[:500]} more than once: which is meant?")
+    if ignored := [head for head in heads if head not in (*NAMES, *COLUMNS)]:
+        told(f"ignored: {printable(', '.join(ignored))[:500]}")
     seen: set[str] = set()
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows[1:]:
         if not any(cell.strip() for cell in row):
             continue
-        cells = dict(zip(heads, (cell.strip() for cell in row), strict=False))
         try:
+            if len(row) > len(heads):
+                raise ValueError(
+                    f"{len(row)} cells, and the first line has {len(heads)}: write thousands without a comma"
+                )
+            cells = dict(zip(heads, (cell.strip() for cell in row), strict=False))
             planned = _of_row(cells, cells.get(named[0], ""))
             if planned.name in seen:
                 raise ValueError(f"budget {planned.name!r} is there twice")

@@ -3,12 +3,14 @@
 import argparse
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import printable
 from stream_jobs.output.lines import complain, say_json
 
 EPILOG: Final = """\
@@ -19,6 +21,7 @@ currency of the budget. A day without a row is not known, which is not 0; negati
 """
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 MOST_NAMED: Final = 5
+FIRST_ZONE: Final = timedelta(hours=14)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +51,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--budgets needs --spend FILE: what was spent on each day")
     asked = [_at(text) for text in args.at]
     arrow_without_pandas()
-    spend = spend_of(read(args.spend, "gauge", also={"budget": "series"}))
-    plan = read_amounts(args.budgets, spend.names)
+    rows = read(args.spend, "gauge", also={"budget": "series"})
+    plan = read_amounts(args.budgets, rows.names, lambda note: complain(f"{args.budgets}: {note}"))
+    if not rows.columns.has_series and len(plan) == 1:
+        rows = replace(rows, names=[plan[0].name])
+    spend = spend_of(rows, {planned.name for planned in plan}, min(map(_earliest, asked), default=None))
     without = sorted(set(spend.names) - {planned.name for planned in plan})
     if without:
-        shown = ", ".join(without[:MOST_NAMED]) + (" ..." if len(without) > MOST_NAMED else "")
+        shown = printable(", ".join(name or "(no name)" for name in without[:MOST_NAMED]))
+        shown += " ..." if len(without) > MOST_NAMED else ""
         complain(f"{args.spend}: {len(without)} of its series have no budget and are left out: {shown}")
     if spend.twice:
         complain(f"{args.spend}: {spend.twice:,} rows are of an instant that their series has already: they add up")
@@ -67,11 +74,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _at(text: str) -> datetime | date:
     from stream_jobs.base.instants import parse_utc
+    from stream_jobs.timed_csv.instants import instant_within
 
     try:
-        return date.fromisoformat(text) if _DATE.fullmatch(text) else parse_utc(text)
-    except ValueError:
-        raise ConfigError(f"--at {text!r} is no instant: write 2026-01-31 or 2026-01-31T08:00:00Z") from None
+        at = date.fromisoformat(text) if _DATE.fullmatch(text) else parse_utc(text)
+        instant_within(_earliest(at))
+    except (ValueError, OverflowError) as error:
+        why = str(error) if "between" in str(error) else "is no instant: write 2026-01-31 or 2026-01-31T08:00:00Z"
+        raise ConfigError(f"--at {text[:80]!r} {why}") from None
+    return at
+
+
+def _earliest(at: datetime | date) -> datetime:
+    """When a date begins in the zone where it does so first."""
+    return at if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=UTC) - FIRST_ZONE
 
 
 def _show(found: Sequence[dict[str, Any]]) -> None:

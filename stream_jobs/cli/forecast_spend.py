@@ -1,5 +1,6 @@
 """Rows of spend as days of a zone: what is known of each by an instant, and what is not."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -44,16 +45,21 @@ class Spend:
         return len(self.micros) - len(np.unique(np.stack([self.series, self.micros]), axis=1).T)
 
 
-def spend_of(rows: "Rows") -> Spend:
-    """Raises ConfigError where the rows lie too far apart."""
+def spend_of(rows: "Rows", wanted: Collection[str] | None = None, before: datetime | None = None) -> Spend:
+    """How rows lie, days or finer, is told by those of the series that are wanted (None: all), and that lie before the
+    first instant that is evaluated, if there are any. Raises ConfigError where the rows lie too far apart."""
     order = np.argsort(rows.micros, kind="stable")
     micros = rows.micros[order]
+    series = rows.series[order].astype(np.int64)
     if micros[-1] - micros[0] > MOST_DAYS * DAY_MICROS:
         raise ConfigError(f"rows lie more than {MOST_DAYS:,} days apart: leave out what is older")
-    gaps = np.diff(np.unique(micros))
+    telling = np.isin(series, [place for place, name in enumerate(rows.names) if wanted is None or name in wanted])
+    if before is not None:
+        telling &= micros < unix_micros(before)
+    seen = np.unique(micros[telling]) if telling.any() else np.unique(micros)
+    gaps = np.diff(seen)
     step = min(int(gaps.min()), DAY_MICROS) if len(gaps) else DAY_MICROS
-    dates = bool((micros % DAY_MICROS == 0).all())
-    series = rows.series[order].astype(np.int64)
+    dates = bool((seen % DAY_MICROS == 0).all())
     return Spend(rows.names, series, micros, rows.numbers["value"][order], dates, DAY_MICROS if dates else step)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from stream_jobs.forecasting.atoms import ATOMS
 from stream_jobs.forecasting.backtest import misses
-from stream_jobs.forecasting.bands import OF_STEPS, OF_SUMS, POINTS, bucket_of, buckets
+from stream_jobs.forecasting.bands import OF_STEPS, OF_SUMS, POINTS, Bucket, bucket_of, buckets
 from stream_jobs.forecasting.ended import Silence, after_return, return_chance, silence
 from stream_jobs.forecasting.intermittent import farther_than_seen, is_intermittent, seen_sums
 from stream_jobs.forecasting.model import QUANTILES, Forecast, Label, Panel, refusal
@@ -17,16 +17,24 @@ from stream_jobs.forecasting.paths import FARTHEST, SCALE, WINDOW, Paths
 from stream_jobs.forecasting.peers import BORROWED, YOUNG, age_of, course_of_peers
 from stream_jobs.forecasting.profiles import DAY, WEEK
 from stream_jobs.forecasting.robust import mean
+from stream_jobs.forecasting.spikes import without_spikes
 from stream_jobs.forecasting.uncertain import Uncertain
 
 Floats = npt.NDArray[np.float64]
 METHOD: Final = "middle of cheap forecasts"
 STEADY: Final = 14 * DAY
 """Hours of history from which on nothing is provisional."""
+ANOTHER_WEEK: Final = 1.1
+"""As wide as one week's misses say are bands of sums in the next one: neighbouring sums are nearly the same, so a week
+has few of them."""
 LOST: Final = WEEK
 """Hours up to the origin: when nothing is known of them, nothing can be said."""
 NEWBORN: Final = 1.5
 """As many times as wide is the band of a series that has no day of its own yet."""
+LEAST: Final = 72
+"""Hours that are looked at, however few are asked for: the first hour is the same, whatever is asked behind it."""
+ONE_SIDED: Final = 0.35
+"""Of the misses on one side of the path: when it is fewer than this share, the middle moves to the other side."""
 MOST: Final = 1e15
 """Of an amount: sums of it stay exact enough."""
 
@@ -56,7 +64,8 @@ class Hours:
             raise ValueError(f"so many hours ahead, of a panel of hours: not {horizon}, of {panel.step}s")
         self.panel, self.horizon = panel, horizon
         self._values = np.clip(panel.values, -MOST, MOST)
-        self._paths = Paths(self._values, horizon)
+        self._usual = without_spikes(self._values)
+        self._paths = Paths(self._usual, max(horizon, LEAST))
 
     def forecast(self, origin: int) -> list[Forecast]:
         """From a cell of the panel on, or from its end: hours since 1970. Nothing from there on is looked at. Raises
@@ -74,29 +83,30 @@ class Hours:
         silences = [silence(one, "hour") for one in window]
         ended = np.array([one.ended for one in silences])
         rare = np.array([is_intermittent(one) for one in window])
-        steps, sums = self._bands(window, column, ~(ended | rare))
+        steps, sums = self._bands(column, ~(ended | rare))
         has_peers = course_of_peers(SCALE.to(_a_day(window))) is not None
         farther = farther_than_seen([window[place] for place in np.flatnonzero(rare & ~ended)], self.horizon)
         return _Seen(steps, sums, silences, has_peers, farther)
 
-    def _bands(self, window: Floats, column: int, usual: npt.NDArray[np.bool_]) -> tuple[Floats, list[list[Uncertain]]]:
+    def _bands(self, column: int, usual: npt.NDArray[np.bool_]) -> tuple[Floats, list[list[Uncertain]]]:
         """Of every series its steps, (series, steps, 3), and its sums."""
-        missed = misses(self._paths, self._values, column)
+        window = self._usual[:, max(column - WINDOW, 0) : column]
+        missed = misses(self._paths, self._usual, column)
         level = np.nan_to_num(np.sqrt(mean(SCALE.to(window[:, -WEEK:]) ** 2)))
         most = FARTHEST * np.nan_to_num(np.fmax.reduce(window, axis=1, initial=0.0))
         wider = np.where(age_of(window) < DAY, NEWBORN, 1.0)[:, None]
-        path = np.nan_to_num(self._paths.at(column))
-        low, _, high = QUANTILES
+        path = np.nan_to_num(self._paths.at(column))[:, : self.horizon]
         places = bucket_of(self.horizon)
 
         by_step = buckets(missed.of_steps, missed.targets, level, usual, OF_STEPS)
         scale = _spread([one.scale for one in by_step], places) * wider
-        lows = _spread([np.minimum(np.quantile(one.shape, low, axis=1), 0.0) for one in by_step], places)
-        highs = _spread([np.maximum(np.quantile(one.shape, high, axis=1), 0.0) for one in by_step], places)
-        steps = SCALE.back(np.stack([path + scale * lows, path, path + scale * highs], axis=2))
+        errors = np.stack(
+            [_spread(some, places) for some in zip(*(_errors(one) for one in by_step), strict=True)], axis=2
+        )
+        steps = SCALE.back(path[:, :, None] + scale[:, :, None] * errors)
 
         by_sum = buckets(missed.of_sums, missed.targets, level, usual, OF_SUMS)
-        spread = _spread([one.scale for one in by_sum], places) * wider
+        spread = _spread([one.scale for one in by_sum], places) * wider * ANOTHER_WEEK
         middles = SCALE.to(np.cumsum(SCALE.back(path), axis=1))
         sums = [
             [
@@ -140,6 +150,15 @@ class Hours:
         why = "used in few hours: rely on sums"
         method = "sums that there were"
         return _of_quantiles(name, single, sums, method, "intermittent", "; ".join(one for one in (why, gap) if one))
+
+
+def _errors(bucket: Bucket) -> tuple[Floats, Floats, Floats]:
+    """(series,) each, below, in and above the middle: the path stays in the middle unless most misses, more than chance
+    explains, lie on one side of it, as where usage grows."""
+    low, _, high = QUANTILES
+    least, less, more, most = np.quantile(bucket.shape, (low, ONE_SIDED, 1 - ONE_SIDED, high), axis=1)
+    middle = np.clip(0.0, less, more)
+    return np.minimum(least, middle), middle, np.maximum(most, middle)
 
 
 def _spread(by_bucket: Sequence[Floats], places: npt.NDArray[np.int64]) -> Floats:

@@ -19,7 +19,12 @@ NO_OTHERS: Final[Mapping[str, str]] = {}
 _NUMBERS: Final = {"cost": ("events", "cost", "cost_squares", "capped_cost"), "gauge": ("value",)}
 _NEEDED: Final = {"cost": ("events", "cost"), "gauge": ("value",)}
 _READ_AS: Final = {"cost": "requests and what they cost", "gauge": "values"}
-_FORM: Final = "a line with names comes first: time and either events,cost or value, and series if there are several"
+_FORMS: Final = {
+    None: "a line with names comes first: time and either events,cost or value, and series if there are several",
+    "cost": "a line with names comes first: time,events,cost, and series if there are several",
+    "gauge": "a line with names comes first: time,value, and series if there are several",
+}
+_OTHERWISE: Final = {"date": "time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,15 @@ def read_columns(
 ) -> Columns:
     """From the stream's beginning. `also`: what else a column may be called, by that name; the name itself goes first.
     Raises ConfigError."""
+    form = _FORMS[forced]
     line = stream.readline(MAX_HEADER_BYTES)
     for mark, what in _BOMS.items():
         if line.startswith(mark):
             raise _refused(path, f"is {what}, and no CSV of UTF-8: convert it")
     if not line.strip():
-        raise _refused(path, f"has no first line: {_FORM}" if line else f"is empty: {_FORM}")
+        raise _refused(path, f"has no first line: {form}" if line else f"is empty: {form}")
     if len(line) == MAX_HEADER_BYTES:
-        raise _refused(path, f"has a first line of more than {MAX_HEADER_BYTES:,} bytes: {_FORM}")
+        raise _refused(path, f"has a first line of more than {MAX_HEADER_BYTES:,} bytes: {form}")
     try:
         text = line.removeprefix(_UTF8_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -57,8 +63,9 @@ def read_columns(
     try:
         given = next(csv.reader([text.strip("\r\n")], delimiter=separator), [])
     except csv.Error as error:
-        raise _refused(path, f"line 1: {error}: {_FORM}") from None
+        raise _refused(path, f"line 1: {error}: {form}") from None
     known = [_ALSO.get(name.strip().lower(), name.strip().lower()) for name in given]
+    also = {**_OTHERWISE, **also}
     known = [also[name] if also.get(name, name) not in known else name for name in known]
     return _meant(path, given, known, separator, len(line), forced)
 
@@ -75,7 +82,7 @@ def _meant(
     if missing:
         found = printable(", ".join(given))
         if forced is None and "value" not in known:
-            raise _refused(path, f"line 1: {_missing(known)} missing; its columns are: {found[:500]}. {_FORM}")
+            raise _refused(path, f"line 1: {_missing(known)} missing; its columns are: {found[:500]}. {_FORMS[None]}")
         raise _refused(
             path,
             f"line 1: {', '.join(missing)} missing, to read it as {_READ_AS[mode]}; its columns are: {found[:500]}",

@@ -1,7 +1,7 @@
 """What `spendstream forecast --file` answers: for every series and origin its next steps, or why there are none."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.forecasting.daily import Days
 from stream_jobs.forecasting.hourly import Hours
-from stream_jobs.forecasting.model import QUANTILES, Forecast, Step
+from stream_jobs.forecasting.model import QUANTILES, Forecast, Step, refusal
 from stream_jobs.forecasting.scan.cells import Cells, Origins
 from stream_jobs.timed_csv.instants import of_micros
 from stream_jobs.timed_csv.reading import read
@@ -19,7 +19,8 @@ Told = Callable[[int, int], None]
 STEPS: Final[dict[str, Step]] = {"1h": "hour", "1d": "day"}
 MOST_STEPS: Final = {"hour": 31 * 24, "day": 400}
 NAMES: Final = ("p10", "p50", "p90")
-_HORIZON: Final = re.compile(r"(\d{1,5})([hd])")
+RARE: Final = ("intermittent", "dead")
+_HORIZON: Final = re.compile(r"([0-9]{1,5})([hd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,7 @@ def steps_of(horizon: str, step: Step) -> int:
     if hours % length:
         raise ConfigError(f"--horizon {horizon} is no whole number of days, which --step 1d asks for")
     if hours // length > MOST_STEPS[step]:
-        raise ConfigError(
-            f"--horizon {horizon} is beyond {MOST_STEPS[step]} steps of a {step}, the most that there are"
-        )
+        raise ConfigError(f"--horizon {horizon} is beyond {MOST_STEPS[step]} {step}s, the most with --step 1{step[0]}")
     return hours // length
 
 
@@ -58,7 +57,7 @@ def forecast_file(
     steps = steps_of(horizon, kind)
     rows = read(path, "gauge", reading)
     cells = Cells(rows, kind)
-    panels = cells.panels(list(origins) or [cells.end()])
+    panels = cells.panels(origins or [cells.end()])
     count = sum(len(one.columns) for one in panels)
     found: list[dict[str, Any]] = []
     for done, (instant, start, forecasts) in enumerate(_made(panels, steps)):
@@ -66,6 +65,8 @@ def forecast_file(
         forecasting(done + 1, count)
     found.sort(key=lambda one: (one["origin"], one["series"]))
     notes = [f"ignored: {', '.join(rows.columns.ignored)[:500]}"] if rows.columns.ignored else []
+    if cells.twice:
+        notes.append(f"{cells.twice:,} rows are of an instant that their series has already: they add up")
     return Answer(found, notes)
 
 
@@ -74,7 +75,12 @@ def _made(panels: list[Origins], steps: int) -> Iterator[tuple[int, int, list[Fo
         origins = [one.panel.first + column for column in one.columns.values()]
         model = Hours(one.panel, steps) if one.panel.step == "hour" else Days(one.panel, steps, origins)
         for instant, column in one.columns.items():
-            yield instant, one.starts[instant], model.forecast(one.panel.first + column)
+            made = model.forecast(one.panel.first + column)
+            yield instant, one.starts[instant], [_said(forecast, one.unread) for forecast in made]
+
+
+def _said(forecast: Forecast, unread: Mapping[str, str]) -> Forecast:
+    return refusal(forecast.name, unread[forecast.name]) if forecast.name in unread else forecast
 
 
 def told_of(forecast: Forecast, origin: int, start: int, length: int) -> dict[str, Any]:
@@ -83,18 +89,29 @@ def told_of(forecast: Forecast, origin: int, start: int, length: int) -> dict[st
     said: dict[str, Any] = {"series": forecast.name, "origin": of_micros(origin)}
     if forecast.refused:
         return said | {"refused": forecast.why}
-    added = forecast.sums[-1].quantiles(QUANTILES) if forecast.sums else (0.0, 0.0, 0.0)
     return said | {
         "steps": [
             {"time": of_micros(start + place * length)} | _named(row)
             for place, row in enumerate(forecast.steps.tolist())
         ],
-        "sum": _named(added),
+        "sum": _named(_sum_of(forecast)),
         "method": forecast.method,
         "members": list(forecast.members),
         "label": forecast.label,
         "why": forecast.why,
     }
+
+
+def _sum_of(forecast: Forecast) -> Sequence[float]:
+    """Of one step the step. Of more no wider than if all of them missed together, which is the most that can be; steps
+    that are mostly 0 say nothing of their sum."""
+    if len(forecast.steps) < 2:
+        return forecast.steps[0].tolist() if len(forecast.steps) else (0.0,) * len(QUANTILES)
+    added = forecast.sums[-1].quantiles(QUANTILES)
+    if forecast.label in RARE:
+        return added
+    low, _, high = forecast.steps.sum(axis=0).tolist()
+    return [min(max(one, low), high) for one in added]
 
 
 def _named(quantiles: Sequence[float]) -> dict[str, float]:

@@ -33,9 +33,9 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each series and origin, with its label or why there is no forecast."""
-    _, out, _ = forecast(capsys, "--file", usage(tmp_path), "--origin", "1970-01-03", "--origin", "1969-12-31")
+    _, out, _ = forecast(capsys, "--file", usage(tmp_path), "--origin", "1970-01-03", "--origin", "1970-01-01")
     assert "cold start" in out
-    assert "nothing is known of the time before" in out
+    assert "its first row is not before the origin" in out
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,24 @@ def test_ignored_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     path = tmp_path / "usage.csv"
     path.write_text("time,value,colour\n0,1,red\n")
     assert "ignored: colour" in forecast(capsys, "--file", str(path), "--json")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--at", "2026-01-01"), "--at: only with --budgets"),
+        (("--spend", "x.csv"), "--spend: only with --budgets"),
+        (("--origin", "2026-01-01"), "--origin: only with --file"),
+        (("--budgets", "b.csv", "--spend", "s.csv", "--horizon", "3d"), "--horizon: not with --budgets"),
+        (("--budgets", "b.csv", "--spend", "s.csv", "--file", "f.csv"), "--file: not with --budgets"),
+        (("--file", "f.csv", "--origin", "9999-12-31"), "is not between 1970 and 2200"),
+        (("--budgets", "b.csv", "--spend", "s.csv", "--at", "9999-12-31"), "is not between 1970 and 2200"),
+        (("--budgets", "b.csv", "--spend", "s.csv", "--at", "0001-01-01"), "is no instant"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], why: str
+) -> None:
+    code, _, err = forecast(capsys, *arguments)
+    assert code == 2
+    assert why in err

@@ -90,3 +90,28 @@ def test_a_horizon_is_a_number_of_steps() -> None:
         90,
         2,
     )
+
+
+def test_the_sum_of_one_step_is_the_step(tmp_path: Path) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text("time,value\n2026-01-01,5\n", encoding="utf-8")
+    (only,) = forecast_file(path, "1d", "1d").forecasts
+    assert only["sum"] == {name: only["steps"][0][name] for name in ("p10", "p50", "p90")}
+
+
+def test_a_sum_is_no_wider_than_all_its_steps_together(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = [f"{day * 86400},{value:.3f}" for day, value in enumerate(rng.lognormal(3, 1, 60))]
+    path = tmp_path / "days.csv"
+    path.write_text("\n".join(["time,value", *rows]) + "\n", encoding="utf-8")
+    (only,) = forecast_file(path, "30d", "1d").forecasts
+    low, high = (sum(step[name] for step in only["steps"]) for name in ("p10", "p90"))
+    assert low * 0.999999 <= only["sum"]["p10"] <= only["sum"]["p50"] <= only["sum"]["p90"] <= high * 1.000001
+
+
+def test_rows_that_are_there_twice_are_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("time,value\n2026-01-01,5\n2026-01-01,5\n", encoding="utf-8")
+    assert forecast_file(path, "1d", "1d").notes == [
+        "1 rows are of an instant that their series has already: they add up"
+    ]

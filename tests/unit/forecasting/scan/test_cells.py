@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stream_jobs.base.instants import parse_utc, unix_micros
 from stream_jobs.forecasting.scan.cells import Cells
@@ -34,14 +36,124 @@ def test_rows_of_the_same_hour_are_added_up(tmp_path: Path) -> None:
 
 
 def test_an_origin_within_an_hour_sees_the_hours_that_are_over(tmp_path: Path) -> None:
+    """The first step is the one whose row comes next."""
     made = cells(tmp_path, [f"2026-01-01T{hour:02}:00,a,{hour}" for hour in range(10)])
-    (only,) = made.panels([at("2026-01-01T04:30"), at("2026-01-01T06:00")])
-    assert only.starts == {
-        at("2026-01-01T04:30"): at("2026-01-01T05:00"),
-        at("2026-01-01T06:00"): at("2026-01-01T06:00"),
-    }
-    assert only.columns == {at("2026-01-01T04:30"): 5, at("2026-01-01T06:00"): 6}
-    assert only.panel.values.tolist() == [[0, 1, 2, 3, 4, 5]]  # the sixth hour was not over at any origin
+    within, full = made.panels([at("2026-01-01T04:30"), at("2026-01-01T06:00")])
+    assert within.starts == {at("2026-01-01T04:30"): at("2026-01-01T05:00")}
+    np.testing.assert_array_equal(within.panel.values, [[0, 1, 2, 3, np.nan]])
+    assert within.columns == {at("2026-01-01T04:30"): 5}
+    assert full.starts == {at("2026-01-01T06:00"): at("2026-01-01T06:00")}
+    assert full.panel.values.tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_steps_begin_where_rows_do(tmp_path: Path) -> None:
+    """At half past, or at a zone's midnight, which moves in spring: the row at the origin is the first step."""
+    made = cells(tmp_path, [f"2026-01-01T{hour:02}:30,a,{hour}" for hour in range(10)])
+    (only,) = made.panels([at("2026-01-01T04:30")])
+    assert only.panel.values.tolist() == [[0, 1, 2, 3]]
+    assert only.starts == {at("2026-01-01T04:30"): at("2026-01-01T04:30")}
+    (berlin,) = cells(
+        tmp_path, [f"2026-03-{day:02}T00:00+0{1 + (day > 29)}:00,a,{day}" for day in range(20, 32)], "day"
+    ).panels([at("2026-03-31T00:00+02:00")])
+    assert berlin.panel.values.tolist() == [list(range(20, 31))]
+    assert berlin.panel.first == parse_utc("2026-03-20").date().toordinal()
+    assert berlin.starts == {at("2026-03-30T22:00Z"): at("2026-03-30T22:00Z")}
+
+
+def test_clocks_that_are_not_exact_are_no_matter(tmp_path: Path) -> None:
+    rows = [f"2026-01-01T{hour:02}:59:{59 - hour % 3},a,{hour}" for hour in range(12)]
+    (only,) = cells(tmp_path, rows).panels([at("2026-01-01T12:59:58")])
+    assert only.panel.values.tolist() == [list(range(12))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "step", "why"),
+    [
+        (
+            [f"2026-01-{day:02},a,96" for day in range(1, 20)],
+            "hour",
+            "lie 24 hours apart, and are of as long: use --step 1d",
+        ),
+        (
+            [f"2026-0{month}-01,a,96" for month in range(1, 9)],
+            "day",
+            "lie 31 days apart, and are of as long: write one",
+        ),
+        (
+            [f"2026-01-{day:02}T{hour:02}:00,a,1" for day in range(1, 9) for hour in range(9, 18)],
+            "day",
+            "less than 80% of a day's rows are there, at 1 h from one to the next: write 0 where nothing was used",
+        ),
+    ],
+)
+def test_what_cannot_be_read_as_steps_says_why(tmp_path: Path, rows: list[str], step: str, why: str) -> None:
+    (only,) = cells(tmp_path, rows, step).panels([at("2026-09-20")])
+    assert why in only.unread["a"]
+
+
+def test_each_series_has_rows_of_its_own_distance(tmp_path: Path) -> None:
+    """Those of others, or of later, change nothing."""
+    hours = [f"2026-01-0{day}T{hour:02}:00,hours,1" for day in (1, 2) for hour in range(24)]
+    quarters = [f"2026-01-0{day}T{hour:02}:{part}0,parts,1" for day in (1, 2) for hour in range(24) for part in (0, 3)]
+    later = [f"2026-01-03T00:{minute:02},hours,9" for minute in range(60)]
+    (only,) = cells(tmp_path, hours + quarters + later).panels([at("2026-01-03")])
+    assert only.panel.values.tolist() == [[1] * 48, [2] * 48]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.integers(0, 60 * 24 * 30),
+        st.sampled_from([5, 15, 60, 720, 1440]),
+        st.integers(1, 40),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS, st.sampled_from(["hour", "day"]), st.lists(st.integers(0, 60 * 24 * 31), min_size=1, max_size=3))
+def test_nothing_from_the_origin_on_changes_what_was_before(
+    tmp_path: Path, stretches: list[tuple[str, int, int, int]], step: str, origins: list[int]
+) -> None:
+    """However rows lie, before and after it, and whichever origins are asked for beside it."""
+    start = unix_micros(parse_utc("2026-01-01"))
+    rows = [
+        (start + (begin + number * gap) * 60_000_000, name, number)
+        for name, begin, gap, count in stretches
+        for number in range(count)
+    ]
+
+    def read(some: list[tuple[int, str, int]], instants: list[int]) -> dict[int, tuple[object, ...]]:
+        lines = [f"{micros},{name},{value}" for micros, name, value in [*some, (start - 10**12, "a", 7)]]
+        found: dict[int, tuple[object, ...]] = {}
+        for one in cells(tmp_path, lines, step).panels(instants):
+            for instant, column in one.columns.items():
+                values = {
+                    name: [value if np.isfinite(value) else None for value in row[:column].tolist()]
+                    for name, row in zip(one.panel.names, one.panel.values, strict=True)
+                }
+                known = {name: row for name, row in values.items() if any(value is not None for value in row)}
+                found[instant] = (one.starts[instant], one.panel.first + column, known)
+        return found
+
+    asked = [start + minute * 60_000_000 for minute in origins]
+    full = read(rows, asked)
+    for origin in asked:
+        (alone,) = read([row for row in rows if row[0] < origin], [origin]).values()
+        begin, place, known = full[origin]
+        assert (begin, place) == alone[:2]
+        assert {name: _trimmed(row) for name, row in known.items()} == {  # type: ignore[attr-defined]
+            name: _trimmed(row)
+            for name, row in alone[2].items()  # type: ignore[attr-defined]
+        }
+
+
+def _trimmed(row: list[object]) -> list[object]:
+    """Without what is not known at its beginning: how far back a panel goes is no matter."""
+    known = next(place for place, value in enumerate(row) if value is not None)
+    return row[known:]
 
 
 def test_finer_rows_are_counted_back_from_the_origin(tmp_path: Path) -> None:
