@@ -25,6 +25,8 @@ from tests.integration.test_anomalies_restart import Always
 from tests.store_server import StoreProcess
 from tests.unit.producers.support import read_topic
 
+pytestmark = pytest.mark.slow
+
 MINUTES = 45
 SPIKE = range(15, 30)
 RESTART = 24

@@ -33,6 +33,8 @@ from tests.store_server import StoreProcess, ledger_rows
 from tests.unit.anomalies.telling_world import HOUR, NOON, finding
 from tests.unit.producers.support import read_topic
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("ledger", "anomaly_findings", "anomaly_marks", "alert_events", "cost_1m", "cost_1h", "cost_1d")
 UNTIL = NOON + HOUR
 MINUTE = timedelta(minutes=1)

@@ -27,6 +27,8 @@ from tests.integration.test_budget_units import ONLY_ACTUAL, alert, booked, guar
 from tests.store_server import StoreProcess
 from tests.unit.producers.support import read_topic
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["office"]  # a fixture
 MONTH: dict[str, Any] = {"id": "month", "name": "Month", "amount": 100, "period": "month", "thresholds": ONLY_ACTUAL}
 USERS: dict[str, Any] = {**MONTH, "id": "users", "name": "Users", "per": ["user_id"], "currency": "EUR"}

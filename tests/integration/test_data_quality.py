@@ -25,6 +25,8 @@ from stream_jobs.store.tables import arrow_table, insert
 from stream_jobs.streams.model import Block, RejectedRecord, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 TABLES = (
     *("ledger", "outcomes", "duplicates", "quarantine", "quarantine_replays", "blocks", "block_receipts"),
     *("cost_1m", "cost_1h", "cost_1d", "operations_1d"),

@@ -23,6 +23,8 @@ from stream_jobs.store.migrations import load_migrations
 from stream_jobs.store.tables import COMPARISONS, TABLES, insert
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 KEY: Final = (
     *("day", "project", "team", "environment", "category", "subcategory", "feature", "provider", "model"),
     *("cost_center", "workload_type", "owner", "budget_code", "customer", "source", "price_model", "operation"),

@@ -25,6 +25,8 @@ from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import arrow_table, insert
 from tests.store_server import StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 TABLES = (
     *("ledger", "booked_ids", "blocks", "block_receipts", "response_ids"),

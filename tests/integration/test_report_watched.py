@@ -19,6 +19,8 @@ from stream_jobs.report.watched import TOP_VALUES, watched
 from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

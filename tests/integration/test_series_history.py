@@ -28,6 +28,8 @@ from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unit.series.test_block_sums import plainly
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 10, 26, 12, tzinfo=UTC)  # the clocks of Europe went back on the day before
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
 NASTY = "it's; DROP TABLE ledger --"

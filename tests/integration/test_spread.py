@@ -35,6 +35,8 @@ from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, TEXT, insert
 from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 NOW: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR_US: Final = 3_600_000_000
 ZONES: Final = ("UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns")

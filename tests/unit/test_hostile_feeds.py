@@ -280,6 +280,7 @@ def deltas(draw: st.DrawFn) -> bytes:
     return bytes(raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 9)) == 0 else raw)
 
 
+@pytest.mark.slow
 @settings(relaxed, max_examples=80)
 @given(st.lists(deltas(), max_size=5))
 def test_what_is_spent_is_counted_whatever_deltas_came_before(raw: list[bytes]) -> None:

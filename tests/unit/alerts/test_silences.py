@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_the_silence_that_holds_is_the_one_that_a_plain_look_finds(
             assert held.of(question, at(second)) == plainly(silences, question, at(second))
 
 
+@pytest.mark.slow
 def test_alerts_open_within_seconds_behind_thousands_of_silences() -> None:
     """Two megabytes of silences once held up three thousand alerts for more than five minutes, and then again."""
     alerts = book()

@@ -100,6 +100,7 @@ def test_a_cache_that_is_hit_no_more_is_found() -> None:
     assert price.per_day == pytest.approx(24 * 30 * 0.63, rel=0.1)
 
 
+@pytest.mark.slow
 @settings(max_examples=3)
 @given(st.frozensets(st.integers(0, LEARNED + 23), min_size=1, max_size=4))
 def test_a_restart_changes_nothing(restarts: frozenset[int]) -> None:

@@ -83,6 +83,7 @@ def undisturbed() -> set[tuple[Series, Finding]]:
     return standing(world)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.sampled_from([0.05, 0.3, 0.9]), st.integers(0, 40), st.integers(0, LENGTH - 1))
 @settings(max_examples=6, derandomize=True, phases=[Phase.generate])
 def test_whatever_comes_late_the_same_is_found_in_the_end(seed: int, share: float, most: int, midway: int) -> None:

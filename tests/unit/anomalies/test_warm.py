@@ -1,6 +1,7 @@
 """What a warm start teaches the detector of series of which it does not know the same hours."""
 
 import numpy as np
+import pytest
 
 from stream_jobs.anomalies.warm import Hours
 from stream_jobs.detection.detector import CostDetector
@@ -22,6 +23,7 @@ def taught(given: Hours) -> CostDetector:
     return detector
 
 
+@pytest.mark.slow
 def test_users_were_not_silent_when_nobody_knows_what_they_did() -> None:
     """They are as old as what is known of them; the others learn what they learn from all hours at once."""
     split, whole = taught(hours(200, 2)), taught(hours(200, 0))
@@ -33,6 +35,7 @@ def test_users_were_not_silent_when_nobody_knows_what_they_did() -> None:
     assert (split.usual_hours() > 2).all()
 
 
+@pytest.mark.slow
 def test_where_all_hours_are_known_they_are_learned_at_once() -> None:
     """Users or not."""
     assert taught(hours(0, 2)).dump() == taught(hours(0, 0)).dump()

@@ -152,6 +152,7 @@ def test_a_spike_is_found_of_who_makes_it_and_above() -> None:
     assert {row.direction for row in expected().values()} == {"up"}
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=8, derandomize=True)
 def test_groups_order_and_restarts_change_nothing(data: st.DataObject) -> None:
@@ -175,6 +176,7 @@ LATE = [
 ]
 
 
+@pytest.mark.slow
 @given(st.permutations(LATE), st.frozensets(st.integers(AT + 1, AT + LENGTH - 1), max_size=3))
 @settings(max_examples=4, derandomize=True)
 def test_what_comes_late_changes_findings_in_any_order(late: list[int], restarts: frozenset[int]) -> None:

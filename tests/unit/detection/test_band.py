@@ -22,6 +22,7 @@ def is_beyond(finding: Finding) -> bool:
     return beyond and 0 <= finding.low <= finding.expected <= finding.high
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.integers(0, SILENCE),
@@ -75,6 +76,7 @@ def told() -> tuple[Finding, ...]:
     return tuple(run(warmed(rates), minutes(rates, 800, seed=3, level=level)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "given"), list(enumerate(product(FACTORS, LENGTHS))))
 def test_every_finding_is_outside_its_band_as_long_as_it_lasts(number: int, given: tuple[float, int]) -> None:
     """When it opens, as it goes on, and when it is over: a burst, a rise of hours, a drop, a silence."""

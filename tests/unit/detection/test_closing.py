@@ -14,6 +14,7 @@ def last(findings: list[Finding], number: int) -> Finding:
     return [one for one in findings if one.number == number][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_silence_ends_when_requests_come_again(seed: int) -> None:
     """After a day without one, to the minute, and nothing came: exactly 0."""

@@ -19,6 +19,7 @@ def told(findings: list[Finding]) -> list[tuple[int, str]]:
     return list(dict.fromkeys((f.number, f.direction) for f in findings))
 
 
+@pytest.mark.slow
 def test_a_rise_is_found_within_minutes_once_and_is_over_soon_after_it() -> None:
     """Ten times the requests for an hour: one finding, open after at most five minutes; its trailing edge is no
     drop."""
@@ -61,6 +62,7 @@ def test_minutes_that_nobody_knows_are_no_drop() -> None:
     assert findings == []
 
 
+@pytest.mark.slow
 def test_a_level_that_somebody_expects_is_adopted_at_once() -> None:
     """Marked as expected, the finding closes as the new normal, and the level is no finding again."""
     detector = warmed(RATES)
@@ -161,6 +163,7 @@ def test_office_hours_are_no_news_to_a_new_series(begins: int, closed: str) -> N
     assert told_of(closed, 60 * begins) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begins", JOINS["sun"])
 def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
     """Nights are quieter than days, and weekends than workdays, before anybody has seen one."""
@@ -240,6 +243,7 @@ def test_neighbours_change_nothing(seed: int, neighbours: int) -> None:
         assert many.scores()[neighbours] == one.scores()[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=3)
 @given(st.integers(0, 2**31), st.integers(-10, 20))
 def test_the_unit_of_money_changes_nothing_but_floors(seed: int, power: int) -> None:

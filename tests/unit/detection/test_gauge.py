@@ -32,6 +32,7 @@ def made(step: int = 5, series: int = 1) -> GaugeDetector:
     return detector
 
 
+@pytest.mark.slow
 def test_spike() -> None:
     """A value far from all before is told with its own step's end, in its direction, and is over soon behind it."""
     values = np.repeat(noise(1_520), 2, axis=1)
@@ -46,6 +47,7 @@ def test_spike() -> None:
         assert finding.low < 100 < finding.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 5, 60])
 def test_it_ends_where_the_values_come_back(step: int) -> None:
     """Not where the means of the last few do; its figures are of its own values."""
@@ -61,6 +63,7 @@ def test_it_ends_where_the_values_come_back(step: int) -> None:
         assert finding.actual == pytest.approx(values[1_500:end, finding.number].mean())
 
 
+@pytest.mark.slow
 def test_the_opposite_of_what_is_open_is_told_at_once() -> None:
     """An outage right after a rise, or a rise right after an outage, or a few values later: each is a finding of its
     own values, the second of those between them, too."""
@@ -81,6 +84,7 @@ def test_the_opposite_of_what_is_open_is_told_at_once() -> None:
         assert other.actual == pytest.approx(own[1_510 : begun + 60].mean(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_new_normal() -> None:
     """A level that stays is told once, becomes a shift, and is the usual one within a week."""
     values = noise(3_600)
@@ -92,6 +96,7 @@ def test_new_normal() -> None:
     assert finding.actual - finding.expected > 40
 
 
+@pytest.mark.slow
 def test_season() -> None:
     """What comes every day is usual; its absence on one day is not."""
     minutes = np.arange(10 * 288)
@@ -101,6 +106,7 @@ def test_season() -> None:
     assert [(finding.number, finding.direction) for finding in replay(made(series=2), both).values()] == [(1, "down")]
 
 
+@pytest.mark.slow
 def test_scale_and_sign_do_not_matter() -> None:
     """A gauge has no unit: times a power of two, negated, its findings are the same at the same times."""
     values = noise(1_500)
@@ -112,6 +118,7 @@ def test_scale_and_sign_do_not_matter() -> None:
     assert {one.direction for one in turned} == {"down"}
 
 
+@pytest.mark.slow
 def test_series_do_not_know_of_each_other() -> None:
     """Side by side a series has the findings that it has alone."""
     values = noise(1_200, 4)
@@ -155,6 +162,7 @@ def until(cut: int) -> tuple[bytes, dict[tuple[int, int], Finding]]:
     return detector.dump(), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", CUTS)
 def test_state(cut: int) -> None:
     """Stopped anywhere, also several times, and gone on from its state, it says the same, bit by bit."""
@@ -165,6 +173,7 @@ def test_state(cut: int) -> None:
     assert set(found) == set(whole)
 
 
+@pytest.mark.slow
 def test_flat() -> None:
     """What never moves is usual; when it moves for good, that is told."""
     values = np.tile([0.0, 5.0, -3.0], (1_000, 1))
@@ -271,6 +280,7 @@ def test_the_least_move_of_a_constant() -> None:
     assert {one.number for one in replay(made(60, 3), values).values()} == {2}
 
 
+@pytest.mark.slow
 def test_four_hours_within_what_the_day_has() -> None:
     """A rise at any hour of what has a season, to values that other hours have: seen in what hours add up to."""
     at = np.arange(40 * 24)
@@ -287,6 +297,7 @@ def test_four_hours_within_what_the_day_has() -> None:
     assert len(found) <= 12
 
 
+@pytest.mark.slow
 def test_counts_are_whole() -> None:
     """One more than ever is no finding of a series of small counts."""
     counts = np.random.default_rng(5).poisson(0.3, (1_200, 12)).astype(float)

@@ -44,6 +44,7 @@ def told() -> tuple[Finding, ...]:
     return tuple(run(detector, traffic(WEEK, RISES + 60)))
 
 
+@pytest.mark.slow
 def test_what_its_minutes_always_do_is_no_news() -> None:
     """A job at a fixed minute of the hour, a batch every night (though its hour holds no more than it always does), and
     gaps as there were every day."""
@@ -97,6 +98,7 @@ def test_what_comes_again_and_again_is_told_twice() -> None:
     assert not [day for _, day in told if day >= 3]
 
 
+@pytest.mark.slow
 def test_ten_times_a_job_that_was_told_is_told() -> None:
     """A habit is only as far as it went."""
     detector, rng = CostDetector(), np.random.default_rng(10)

@@ -8,6 +8,7 @@ from tests.unit.detection.world import BEGIN, minutes, only, run, warmed
 RATES = np.array([50.0, 50.0, 5.0])
 
 
+@pytest.mark.slow
 def test_a_new_series_that_spends_a_hundred_times_what_its_peers_do_is_told() -> None:
     """While it does, at most for a day, and with what peers would have spent; then it is judged by itself. One that
     spends as they do, or less, is no news."""

@@ -10,6 +10,7 @@ from tests.unit.detection.world import BEGIN, minutes, run, warmed
 RATES = np.array([100.0, 10.0, 1000.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0.9, 1.0, 1.35])
 @pytest.mark.parametrize(("factor", "side"), [(4.0, 1), (10.0, 1), (0.1, -1)])
 def test_an_hour_that_is_a_little_off_is_no_start(before: float, factor: float, side: int) -> None:

@@ -52,6 +52,7 @@ def test_fewer_but_dearer_requests_are_one_rise() -> None:
     assert {(f.number, f.direction, f.state) for f in findings} == {(0, "up", "open")}
 
 
+@pytest.mark.slow
 def test_a_burst_inside_a_shift_is_told_by_itself() -> None:
     """Thirty times for an hour within three times for a day: the shift is over where the burst begins, with its own
     figures, the burst where it ends, and the shift that goes on is told again, so that nothing of it is lost."""
@@ -98,6 +99,7 @@ def test_a_burst_inside_a_ramp_is_told_by_itself() -> None:
         assert burst.severity == "critical"
 
 
+@pytest.mark.slow
 def test_a_silence_inside_a_drop_is_told_by_itself() -> None:
     """Fewer for a day and a half, within which nobody calls for six hours: the drop is over where the silence begins,
     and goes on where that ends, until all is as usual."""
@@ -134,6 +136,7 @@ def test_more_but_cheaper_requests_are_no_news(times: float, seed: int) -> None:
     assert sorted((f.number, f.kind, f.state) for f in told) == [(n, "silence", "open") for n in range(3)]
 
 
+@pytest.mark.slow
 def test_what_costs_much_of_a_day_is_told_every_night() -> None:
     """A key that leaked and is used from one to five, on the third night as on the first, if half an hour later: what
     was told before is no habit where so much goes. Each is a finding of its own night."""
@@ -150,6 +153,7 @@ def test_what_costs_much_of_a_day_is_told_every_night() -> None:
         assert max(f.detected_at - f.start for f in own) <= 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [10.0, 4.0, 0.2])
 def test_a_burst_of_requests_of_another_kind_is_over_when_its_money_is(times: float) -> None:
     """For two days requests are more and cheaper, or fewer and dearer, than was usual, at the same cost; then six times

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ def sums_right(found: Explanation) -> None:
     assert against <= abs(found.excess) / 10
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6),
     times=st.sampled_from([0.0, 0.2, 4.0, 30.0, 300.0]),
@@ -86,6 +88,7 @@ def test_a_newcomer_who_is_nearly_all_is_the_cause(seed: int, times: float, mean
         sums_right(found)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), times=st.sampled_from([0.1, 0.5, 1.5, 3.0, 20.0]), beside=st.booleans())
 @settings(max_examples=30, derandomize=True)
 def test_where_all_move_it_is_common(seed: int, times: float, *, beside: bool) -> None:

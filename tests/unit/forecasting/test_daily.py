@@ -32,6 +32,7 @@ def check(forecast: Forecast, horizon: int) -> None:
 CELLS = st.one_of(st.floats(-1e6, 1e12), st.sampled_from([0.0, 0.0, np.nan, np.nan, 1e-12, 1e15]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=40, max_size=40), min_size=1, max_size=3), st.integers(0, 40), st.data())
 def test_no_figure_is_sick(series: list[list[float]], days: int, data: st.DataObject) -> None:

@@ -124,6 +124,7 @@ AMOUNTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(AMOUNTS, min_size=1, max_size=8), min_size=1, max_size=7),

@@ -130,6 +130,7 @@ def day(today: Rates, wanted: Callable[[int], int]) -> Deployment:
     return deployment
 
 
+@pytest.mark.slow
 def test_replicas_are_there_before_the_peak_where_whoever_follows_the_traffic_is_late(
     rates: Rates, forecaster: Forecaster, url: str
 ) -> None:

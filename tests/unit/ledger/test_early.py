@@ -84,6 +84,7 @@ def test_a_store_that_is_away_is_told_to_who_wants_the_answer() -> None:
         answers.booked({f"e{number}" for number in range(50)})
 
 
+@pytest.mark.slow
 def test_a_block_of_several_portions_books_what_is_not_booked() -> None:
     """Copies are found wherever they lie: in what was asked early, and in what was asked last."""
     number = 2 * ROWS_TOGETHER + 7

@@ -90,6 +90,7 @@ def booked(event: UsageEvent, paths: tuple[str, ...], prices: PriceBook, owners:
     return charge_row(Charge(decoded, attributed, owners.version, pricing), block())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prices", [BUILT_IN, SCOPED], ids=["built-in", "scoped"])
 @settings(max_examples=examples(100))
 @given(given_events=st.lists(st.tuples(events(), unknown), min_size=1, max_size=6))

@@ -221,6 +221,7 @@ BEFORE_ITS_PRICES: Final = json.dumps(
 """Nothing that could cost, of a model that has a price today."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOOKS)
 @settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @example([BEFORE_ITS_PRICES], {}, 500)

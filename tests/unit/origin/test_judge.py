@@ -99,6 +99,7 @@ SENT = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False], ids=["columns", "one by one"])
 @settings(max_examples=examples(50))
 @given(sent=SENT)

@@ -67,6 +67,7 @@ def test_what_people_write_is_not_touched(text: str) -> None:
     assert escaped(text) == text == json.loads(json_escaped(json.dumps(text, ensure_ascii=False)))
 
 
+@pytest.mark.slow
 def test_every_code_point_is_judged() -> None:
     """One by one, whatever a look at several might miss."""
     for code in range(sys.maxunicode + 1):

@@ -142,6 +142,7 @@ OVERLAY = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(
     many=st.lists(events(), min_size=1, max_size=4),

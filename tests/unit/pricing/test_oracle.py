@@ -31,6 +31,7 @@ def _theirs(one: UsageEvent) -> Decimal | None:
         return None
 
 
+@pytest.mark.slow
 @given(one=events())
 @settings(max_examples=1500)
 def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> None:
@@ -38,6 +39,7 @@ def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> No
     classify(one, base_book().price(facts_of(one)), _theirs(one))
 
 
+@pytest.mark.slow
 @given(one=events())
 @settings(max_examples=500)
 def test_every_other_difference_is_a_correction_that_speaks(one: UsageEvent) -> None:
@@ -52,6 +54,7 @@ def test_every_other_difference_is_a_correction_that_speaks(one: UsageEvent) -> 
     assert any(entry.speaks_at(one.occurred_at) for entry in identity.entries) or identity.own.endswith("-latest")
 
 
+@pytest.mark.slow
 def test_plain_text_agrees_for_every_id_of_the_base_data() -> None:
     """Text in, text out, standard tier, today: every id that the base data names agrees, except for the stated few."""
     found: Counter[str | None] = Counter()

@@ -62,6 +62,7 @@ ALIASES = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(entries(), min_size=1, max_size=7), st.lists(ALIASES, max_size=2))
 def test_the_rows_of_any_book_are_those_of_each_combination_by_itself(said: list[Any], aliases: list[Any]) -> None:

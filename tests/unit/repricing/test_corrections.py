@@ -154,6 +154,7 @@ class World:
         return sums(ledger.rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60))
 @given(st.lists(steps, max_size=12))
 def test_any_sequence_ends_as_if_computed_afresh(sequence: list[tuple[Any, ...]]) -> None:

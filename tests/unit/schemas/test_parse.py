@@ -158,6 +158,7 @@ def test_any_bytes_are_a_message_or_refused(message: bytes) -> None:
     either(message)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3),

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ def all_shifts() -> Iterator[tuple[str, datetime]]:
                     yield name, shift
 
 
+@pytest.mark.slow
 def test_hours_and_days_around_every_shift_of_every_zone() -> None:
     """Minute by minute: an hour begins when the shown hour or the offset changes, a day with its first minute."""
     checked = 0

@@ -36,6 +36,7 @@ def lines() -> list[str]:
     return made
 
 
+@pytest.mark.slow
 def test_order_makes_no_difference(tmp_path: Path) -> None:
     """Rows in any order, of which several make a minute, give the same findings and scores, to the last bit."""
     told = []
@@ -58,6 +59,7 @@ def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
     assert seen == [*((minute, ["z"]) for minute in range(4)), *((minute, ["z", "a"]) for minute in (4, 5, 6))]
 
 
+@pytest.mark.slow
 def test_nothing_of_what_comes_later_is_known(tmp_path: Path) -> None:
     """What is said of the first hours, and all scores, are the same however long the file goes on."""
     given = lines()
@@ -74,6 +76,7 @@ def test_nothing_of_what_comes_later_is_known(tmp_path: Path) -> None:
     assert told[0][: len(told[1])] == told[1]
 
 
+@pytest.mark.slow
 def test_what_is_open_at_the_end_has_the_figures_of_the_end(tmp_path: Path) -> None:
     """Not those of when it was last told."""
     rng = np.random.default_rng(5)

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def test_points(tmp_path: Path) -> None:
     assert points.steps() == [2, 1]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_order_makes_no_difference(tmp_path: Path, seed: int) -> None:

@@ -165,6 +165,7 @@ def test_differences_are_complete() -> None:
 
 
 @pytest.mark.xdist_group("kafka")
+@pytest.mark.slow
 def test_the_real_maven_fetches_what_is_listed(tmp_path: Path) -> None:
     """The POM as it is, with Maven's settings as they are on this machine."""
     need_own_kafka()

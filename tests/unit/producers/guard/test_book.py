@@ -129,6 +129,7 @@ def test_a_second_new_read_starts_the_wait_again() -> None:
     assert guard.stats().policies == 0
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_states_are_known() -> None:
     """Each with a figure of its own, and none slow to find."""
     guard = new_guard(Clocks(), policy("user", per=("user_id",)))

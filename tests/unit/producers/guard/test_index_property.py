@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -150,6 +151,7 @@ def plain(
     return (ACTIONS[-rank], budget_id, values, least, min(limits, default=None))
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150))
 @given(
     budgets(),

@@ -79,6 +79,7 @@ def day() -> list[UsageEvent]:
     return list(generate(SimulationConfig(START.replace(hour=0), timedelta(days=1), rate=0.45, seed=5)))
 
 
+@pytest.mark.slow
 def test_traffic_is_multi_tenant_and_mixed(day: list[UsageEvent]) -> None:
     """Customers and users with a few large ones, all kinds of usage, all environments, every status."""
     customers = Counter(event.attribution.customer for event in day if event.attribution.customer)
@@ -136,6 +137,7 @@ def test_twenty_thousand_events_per_second_on_one_core() -> None:
     assert count / (time.process_time() - started) > 20_000
 
 
+@pytest.mark.slow
 def test_sessions_are_of_one_user_and_one_stretch_of_time(day: list[UsageEvent]) -> None:
     """Conversations have several turns, runs of agents several steps, all of one user (where calls have one), one
     service and one feature, within the session's time."""
