@@ -6,7 +6,6 @@ is back at once. It has one thread, so a fork leaves no lock behind; where that 
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -15,18 +14,17 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from spendstream.cli import main as spendstream
 from stream_jobs.embedded.forks import FDS, Ended, Ready, Request, Started, packet, received
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.processes import call_this_process, threads
 from stream_jobs.worker import BUILD
 
 _CONTROL: Final = 0  # stdin
 _LATER: Final = ("stream_jobs.cli.worker",)
 """What jobs import when they run."""
-_PR_SET_NAME: Final = 15  # linux/prctl.h
 
 
 def main() -> int:
@@ -36,18 +34,13 @@ def main() -> int:
     for name in (*(f"stream_jobs.{package}.job" for packages in BUILD.values() for package in packages), *_LATER):
         importlib.import_module(name)
     PriceBook.load()  # its files are kept, and every process makes its book of them
-    control.send(packet(Ready(_threads())))
-    if _threads() != 1:
+    control.send(packet(Ready(threads())))
+    if threads() != 1:
         return 1
     gc.collect()
     gc.freeze()  # what is loaded stays shared: the collector of a process does not write to it
     arguments = _serve(control)
     return 0 if arguments is None else spendstream(arguments)
-
-
-def _threads() -> int:
-    """Of this process, those of libraries too."""
-    return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def _serve(control: socket.socket) -> Sequence[str] | None:
@@ -103,7 +96,7 @@ def _become(request: Request, fds: Sequence[int]) -> Sequence[str]:
     os.environ.update(request.environment)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, request.name.encode())  # `ps` and `top` tell them apart by it
+    call_this_process(request.name)
     return request.arguments
 
 

@@ -1,5 +1,6 @@
 """What the operating system says of a process: on Linux in /proc (see proc(5)), elsewhere by `ps`."""
 
+import ctypes
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from stream_jobs.runtime import system
 _THREADS_FIELD: Final = 17  # num_threads, counted from the field after the command's name
 _BEGAN_FIELD: Final = 19  # starttime
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_PR_SET_NAME: Final = 15  # linux/prctl.h
 _PS_JITTER_S: Final = 2  # `ps` of Linux computes the beginning from the time since the start of the machine
 
 
@@ -33,6 +35,20 @@ class ProcessId:
     def runs(self) -> bool:
         found = ProcessId.of(self.pid)
         return found is not None and abs(found.began - self.began) <= (0 if system.LINUX else _PS_JITTER_S)
+
+
+def threads() -> int:
+    """Of this process, those of libraries too; 0 where the system does not tell."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir()) if system.LINUX else 0
+    except OSError:
+        return 0
+
+
+def call_this_process(name: str) -> None:
+    """What `ps -o comm` and `top` call it, up to 15 bytes. Linux only."""
+    if system.LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
 
 
 def resident_bytes(pid: int) -> int:
