@@ -9,7 +9,6 @@ from stream_jobs.base.instants import parse_utc
 from stream_jobs.cli import forecast_budgets, forecast_look, forecast_set
 from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, say, say_json
-from stream_jobs.timed_csv.instants import instant_within
 
 ACTIONS: Final = ("set", "unset")
 EPILOG: Final = f"""\
@@ -111,6 +110,8 @@ def _check_together(args: argparse.Namespace) -> None:
 
 
 def _origin(text: str) -> int:
+    from stream_jobs.timed_csv.instants import instant_within
+
     try:
         return instant_within(parse_utc(text))
     except ValueError as error:

@@ -28,6 +28,8 @@ from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
 from tests.unit.alerts import build
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(

@@ -21,6 +21,8 @@ from stream_jobs.embedded.instance import read_instance
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.receivers.cloudevents import SECRET, CloudEventsEndpoint
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 30.0
 PER_MILLION = 2.5  # USD, gpt-4o input
 
@@ -190,7 +192,6 @@ def spent(pipeline: Pipeline) -> Decimal:
     return Decimal(rows[0][0]) if rows else Decimal(0)
 
 
-@pytest.mark.slow
 def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     pipeline: Pipeline, webhook: CloudEventsEndpoint
 ) -> None:
@@ -211,7 +212,6 @@ def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     assert [one["action"] for one in new if one["group_id"].startswith("budget/search")] in ([], ["update"])
 
 
-@pytest.mark.slow
 def test_budgets_alerts_and_guards_go_on_through_turns_of_the_broker(
     tmp_path: Path, webhook: CloudEventsEndpoint
 ) -> None:

@@ -29,6 +29,8 @@ from stream_jobs.store.client import StoreClient
 from tests.integration.budget_world import World, budgets, entry
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TABLES = ("ledger", "adjustment_chunks", "budget_definitions", "budget_crossings", "budget_periods")
 

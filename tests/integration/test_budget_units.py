@@ -20,6 +20,8 @@ from tests.integration.pipeline import until
 from tests.integration.test_budget_periods import office, spend
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["office"]  # a fixture
 WAIT_S = 30.0
 ONLY_ACTUAL: dict[str, Any] = {"actual": [100], "forecast": []}

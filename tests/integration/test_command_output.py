@@ -27,6 +27,8 @@ from tests.store_server import StoreProcess
 from tests.unit.alerts import build
 from tests.unprivileged import NAMELESS, nameless
 
+pytestmark = pytest.mark.slow
+
 ALERT: Final = "budget/products.agents/search-and-rescue-of-what-was-lost/2026-11"
 
 

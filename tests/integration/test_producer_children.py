@@ -18,6 +18,8 @@ from stream_jobs.runtime.ports import free_port
 from tests.unit.producers.children import CHILDREN, WAYS, WITHOUT_PARENT
 from tests.unit.producers.support import create_topics, ids_on
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COUNT = 100
 PATIENCE_S = 60.0

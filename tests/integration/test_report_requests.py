@@ -16,6 +16,8 @@ from stream_jobs.store.client import StoreClient
 from tests.integration.test_operations_rollup import book
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.slow
+
 DAY: Final = datetime(2026, 11, 10, tzinfo=UTC)
 EVENTS: Final = 120
 NASTY: Final = "a 'b\" \\c\n{ids:Array(String)} "

@@ -13,7 +13,7 @@ from tests.chromium import Chromium
 from tests.unit.anomalies.build import shown
 from tests.unit.report.build import report
 
-pytestmark = pytest.mark.xdist_group("chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chromium")]
 
 NAMES: Final = ("search", "customer-support-" + "x" * 90, "räksmörgås 検索 " + "wide " * 20)
 # What reaches beyond the window, unless it lies in a box that scrolls by itself; and tables whose box cannot.

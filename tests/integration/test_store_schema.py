@@ -422,6 +422,7 @@ def test_retention_is_set_and_can_be_changed(client: Client) -> None:
     assert client.command("SELECT count() FROM ledger") == 3
 
 
+@pytest.mark.slow
 def test_what_is_due_leaves_by_itself(client: Client) -> None:
     """Rows past their time go without being asked to, also those that were there before the setting was changed; what
     is not due stays, and another table's rows stay too."""

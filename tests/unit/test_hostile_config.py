@@ -54,6 +54,7 @@ def test_a_mutated_file_is_fine_or_refused_with_its_line(
     problems(folder_with(tmp_path_factory.getbasetemp() / "fuzz", name, content), name)
 
 
+@pytest.mark.slow
 def test_what_would_take_for_ever_is_refused_at_once(tmp_path: Path) -> None:
     """Aliases that stand for 10**30 values, nesting, more values than any rate card has, and a gigabyte of nothing."""
     name = "attribution.yaml"

@@ -72,6 +72,7 @@ def notified(outbox: Outbox, receiver: str) -> int:
     raise AssertionError("it has something to say for ever")
 
 
+@pytest.mark.slow
 def test_no_extreme_value_in_a_record_of_alerts_is_too_much_for_the_job() -> None:
     """At every place of every kind of record, one after the other: taken and recorded and told, or refused."""
     book = AlertBook(Routing(document("hook")))
@@ -169,6 +170,7 @@ def test_a_budget_is_set_whatever_was_asked_before_it(raw: list[bytes]) -> None:
     watch(counted, [])
 
 
+@pytest.mark.slow
 def test_no_extreme_value_in_a_change_of_a_budget_is_too_much_for_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """At every place: the budgets that come of it can be watched and told of, or the change is refused."""
     changes = list(sweep([CHANGE], ("reset", "fields", "budget")))

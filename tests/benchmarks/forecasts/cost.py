@@ -34,17 +34,15 @@ MIB: Final = 2**20
 
 def sections(options: Options) -> list[Table]:
     count = 6 if options.quick else SERIES
-    names = [str(number) for number in range(count)]
-    days = walk(options.seed, count, DAYS).values
-    hours = _hours(options.seed, count)
+    hours, days = panels(options.seed, count)
     progress(f"{count} series")
     begun = time.monotonic()
-    forecast_hours(Panel(names, "hour", FIRST.toordinal(), hours), HORIZONS["hour"])
+    forecast_hours(hours, HORIZONS["hour"])
     hourly_s = time.monotonic() - begun
-    forecast_days(Panel(names, "day", FIRST.toordinal(), days), HORIZONS["day"])
+    forecast_days(days, HORIZONS["day"])
     cheap_s = time.monotonic() - begun
     progress("slow members")
-    most, failed = _fitted(names, days)
+    most, failed = _fitted(days.names, days.values)
     took_s = time.monotonic() - begun
 
     def figure(what: str, unit: str, value: float, bounds: Bounds) -> Figure:
@@ -62,6 +60,13 @@ def sections(options: Options) -> list[Table]:
         f"{took_s - cheap_s:.1f} s; {failed} failed."
     )
     return [Table("Time and memory", (), note=note, figures=figures)]
+
+
+def panels(seed: int, count: int = SERIES) -> tuple[Panel, Panel]:
+    """Of hours, and of days."""
+    names = [str(number) for number in range(count)]
+    days = walk(seed, count, DAYS).values
+    return Panel(names, "hour", FIRST.toordinal(), _hours(seed, count)), Panel(names, "day", FIRST.toordinal(), days)
 
 
 def _fitted(names: list[str], days: Floats) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from tests.benchmarks.forecasts.options import Options, progress
 from tests.benchmarks.harness.datasets import MissingDataError
 from tests.benchmarks.harness.tables import Table
 
-SECTIONS: Final = ("hours", "days", "slow_days", "months", "cost")
+SECTIONS: Final = ("hours", "days", "slow_days", "months", "cost", "beside")
 
 
 def measure(names: Sequence[str], options: Options) -> Iterator[Table]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -288,6 +289,7 @@ RULES: AlertsDocument = document(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.booleans(), st.lists(RECORDS, max_size=4)), max_size=8))
 def test_a_restart_changes_nothing(bundles: list[tuple[bool, list[Record]]]) -> None:

@@ -341,6 +341,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(STEPS, st.integers(0, 1000))
 def test_none_is_lost_and_none_told_twice(steps: list[Any], seed: int) -> None:

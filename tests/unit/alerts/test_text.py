@@ -163,6 +163,7 @@ def test_hostile_texts_stay_on_their_line() -> None:
     assert len(compose(hostile()).headline) <= MAX_HEADLINE
 
 
+@pytest.mark.slow
 @given(st.text(), st.integers(1, 60), st.sampled_from(ESCAPES))
 def test_shortened_text_fits_and_is_never_cut_within_a_character(
     text: str, limit: int, escaping: Callable[[str], str]

@@ -22,6 +22,7 @@ def test_ten_thousand_of_one_size_need_nearly_five_nats() -> None:
     assert more_nats(np.zeros(10_000), 2.0, 3.0) == pytest.approx(np.log(10_000 * ALONE / 2))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(0, 1e9), min_size=200, max_size=400),
     st.floats(0.1, 4.0),

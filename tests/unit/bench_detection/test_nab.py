@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.benchmarks.detection.nab import sections
 from tests.benchmarks.detection.options import Options
 
 
+@pytest.mark.slow
 def test_files_of_the_published_form(tmp_path: Path) -> None:
     """Two files in the published form are found, judged and scored; a spike at a window's beginning pays."""
     labels = {}

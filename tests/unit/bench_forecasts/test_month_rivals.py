@@ -1,6 +1,7 @@
 """Other forecasts of a month's rest."""
 
 import numpy as np
+import pytest
 
 from tests.benchmarks.forecasts.month_rivals import CHEAP, SLOW
 from tests.unit.forecasting.days import FIRST
@@ -16,6 +17,7 @@ def test_what_repeats_is_repeated() -> None:
         assert np.isclose(found, 72 if name != "run-rate" else (52 + 1) / 8 * 9)
 
 
+@pytest.mark.slow
 def test_libraries() -> None:
     """Near it, with noise."""
     values = np.tile(WEEK, 20) * np.exp(np.random.default_rng(0).normal(0, 0.05, 140))

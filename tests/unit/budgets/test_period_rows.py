@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def updates(draw: st.DrawFn) -> StandingUpdate:
     return StandingUpdate(draw(st.sampled_from(BUDGETS)), place, standing, (), (), crossed, draw(INSTANTS), late=False)
 
 
+@pytest.mark.slow
 @given(st.lists(updates(), max_size=8))
 def test_columns_are_what_rows_would_be(some: list[StandingUpdate]) -> None:
     """Any units, windows, amounts beyond what is kept, and whatever is crossed."""

@@ -99,6 +99,7 @@ def carried(amounts: Sequence[int], amount: int, unused: bool, overspend: bool, 
     return left
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     st.lists(st.integers(0, 250), min_size=1, max_size=8),

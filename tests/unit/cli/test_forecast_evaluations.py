@@ -48,6 +48,7 @@ def test_a_budget_that_will_not_last(tmp_path: Path) -> None:
     assert 290 < one["total"]["p50"] < 330
 
 
+@pytest.mark.slow
 def test_only_what_lies_before(tmp_path: Path) -> None:
     """An evaluation is the same whatever comes later, and whatever else is asked."""
     wild = np.concatenate([steady()[:69], 100 * steady()[69:]])

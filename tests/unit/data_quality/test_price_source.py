@@ -20,6 +20,7 @@ def book(**entry: object) -> PriceBook:
     return PriceBook.of([CorrectionFile.model_validate({"provider": "openai", "entries": [fields]})])
 
 
+@pytest.mark.slow
 def test_a_book_without_corrections_agrees() -> None:
     """It is made of the same data, matched by names that mean the same."""
     plain = PriceBook.of()

@@ -99,6 +99,7 @@ def test_one_dear_request_is_a_finding_of_its_own_and_told_once() -> None:
     assert [(f.number, f.kind, f.state) for f in findings] == [(1, "dear_request", "closed")]
 
 
+@pytest.mark.slow
 def test_a_new_series_needs_no_weeks_to_be_judged() -> None:
     """A day and a half of its own are enough for a rise of ten times, which is one as any other."""
     detector = CostDetector()
@@ -186,6 +187,7 @@ def test_a_finding_ends_where_it_ended_and_costs_its_stretch(seed: int, length: 
     assert last.actual == pytest.approx(stretch, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_without_squares_a_request_s_noise_is_estimated() -> None:
     """Usual traffic is quiet and a rise is found where nobody tells the sums of squares."""
     detector = warmed(RATES, squares=False)
@@ -204,6 +206,7 @@ def test_scores_and_bands_are_of_each_series() -> None:
     assert (usual < high).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(st.integers(0, 130), st.integers(0, 2**31), st.integers(0, 10**6))
 @example(60, 0, 0)
@@ -224,6 +227,7 @@ def test_a_restart_at_any_minute_changes_nothing(cut: int, seed: int, salt: int)
     assert second.dump() == whole.dump()
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(st.integers(0, 2**31), st.integers(1, 40))
 def test_neighbours_change_nothing(seed: int, neighbours: int) -> None:

@@ -130,6 +130,7 @@ def test_series_do_not_know_of_each_other() -> None:
     assert (alone.start, alone.detected_at, alone.score) == (told.start, told.detected_at, told.score)
 
 
+@pytest.mark.slow
 def test_gaps_are_no_values() -> None:
     """A gap is nothing: no drop, no score."""
     detector = made()
@@ -183,6 +184,7 @@ def test_flat() -> None:
     assert sorted((one.number, one.direction) for one in found) == [(0, "up"), (1, "up"), (2, "up")]
 
 
+@pytest.mark.slow
 def test_hostile_values() -> None:
     """The largest and smallest numbers there are neither stop nor poison it."""
     values = noise(1_000)
@@ -256,6 +258,7 @@ def test_an_odd_day_has_no_mirror(factor: float) -> None:
     assert [(one.number, one.start) for one in found] == [(number, START + 120 * 1440) for number in range(4)]
 
 
+@pytest.mark.slow
 def test_growth_is_usual() -> None:
     """A fifth of a percent a day, over most of a year: next to nothing is told."""
     days = np.arange(300)
@@ -263,6 +266,7 @@ def test_growth_is_usual() -> None:
     assert len(replay(made(1440, 20), 100 * np.exp(noisy) * 1.002 ** days[:, None])) <= 30
 
 
+@pytest.mark.slow
 def test_a_little_off_for_days() -> None:
     """Values of hours with a noise of a fifth that are two fifths lower: no value tells it, but days do."""
     values = 100 * np.exp(np.random.default_rng(4).normal(0, 0.2, (29 * 24, 6)))

@@ -66,6 +66,7 @@ def test_the_dearest_request_fits_in_a_byte() -> None:
     assert minutes.dearest(int(minutes.as_step(np.zeros(1))[0])) == 0
 
 
+@pytest.mark.slow
 def test_hours_away_are_no_noise_of_a_rise() -> None:
     """A client that is away in a quarter of all hours is held against its hours at work when it rises."""
     rng = np.random.default_rng(5)

@@ -48,6 +48,7 @@ def test_a_minute_of_hundreds_of_ordinary_requests_holds_no_dear_one(price: floa
     assert float(np.median(estimated(s, costs) / root)) < 0.5
 
 
+@pytest.mark.slow
 def test_many_requests_in_a_minute_are_no_dear_one() -> None:
     """Where nobody tells the squares, three times the price of two hundred could be one that cost all of it."""
     rates = np.array([1.0])

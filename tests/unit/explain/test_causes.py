@@ -69,6 +69,7 @@ def test_where_few_move_nothing_is_common(seed: int, times: float, what: str, me
     assert explain(cells_of(table_of(rows))).common is None
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6),
     times=st.sampled_from([10.0, 1000.0]),

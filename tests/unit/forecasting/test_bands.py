@@ -42,6 +42,7 @@ def test_misses_of_what_comes_in_bursts_do_not_widen_the_bands_of_others() -> No
     assert widths[0] == pytest.approx(widths[1], rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [24, 72])
 def test_eight_in_ten_come_between_p10_and_p90(horizon: int) -> None:
     values = traffic(21, series=20, days=40, noise=0.25)

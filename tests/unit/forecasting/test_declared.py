@@ -35,6 +35,7 @@ def test_a_launch_that_was_is_no_surprise() -> None:
     assert abs(told.sums[-1].quantile(0.5) / 6000 - 1) < 0.1
 
 
+@pytest.mark.slow
 def test_a_purchase_is_an_amount_of_its_day() -> None:
     """In the past no part of the rate, in the future part of the sum, and sure."""
     values = noisy(90)

@@ -27,6 +27,7 @@ def known(panel: Panel, horizon: int, factor: float) -> Beforehand:
     return Beforehand(panel.step, panel.first, cells, factors, np.zeros_like(factors), ["planned: it"])
 
 
+@pytest.mark.slow
 def test_a_holiday_of_the_country_is_as_quiet_as_a_sunday() -> None:
     """And a day as any other where no country is given."""
     place = CHRISTMAS.toordinal() - weekdays_only().origin

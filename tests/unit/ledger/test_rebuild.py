@@ -106,6 +106,7 @@ def test_a_rebuilt_event_has_the_same_price(
         assert prices.price(*rebuilt(row)) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(70))
 @given(given_events=st.lists(events(), min_size=1, max_size=6))
 def test_a_rebuilt_event_says_what_its_sender_said(given_events: list[UsageEvent]) -> None:

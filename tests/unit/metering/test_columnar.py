@@ -244,6 +244,7 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(70), suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:

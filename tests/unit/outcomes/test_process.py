@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,6 +179,7 @@ def sums(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[Decimal, Dec
     return {key: sum_ for key, sum_ in found.items() if any(sum_)}
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(COPY, max_size=6), max_size=6))
 def test_the_revision_that_counts_is_what_the_sums_say_on_its_day(blocks: list[list[Any]]) -> None:
     """However copies and corrections are cut into blocks: of each outcome the highest revision counts that its sender

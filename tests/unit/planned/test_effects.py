@@ -146,6 +146,7 @@ WHEN = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     events=st.lists(st.builds(lambda event, when: event | when, EVENT, WHEN), max_size=3),

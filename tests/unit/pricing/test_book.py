@@ -133,6 +133,7 @@ def test_hour_long_cache_writes_cost_their_own_price() -> None:
     assert cost(cache_write_12h_tokens=10) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "provider", ["openai", "azure", "anthropic", "aws", "google", "dashscope", "openrouter", "xai"]
 )
@@ -309,6 +310,7 @@ kinds = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     usage=kinds, provider=names, model=names, served=st.none() | names, tier=st.none() | names, region=names,
     speed=st.none() | names, status=st.sampled_from(["ok", "error", "cancelled"]), cached=st.booleans(),

@@ -41,6 +41,7 @@ def tokens(model: str, usage: dict[str, Any] = TOKENS, **more: Any) -> Facts:
     return facts_of(token_event(model, usage, **more))
 
 
+@pytest.mark.slow
 @given(one=events())
 @settings(max_examples=examples(150))
 def test_no_price_that_the_book_has_is_above_what_is_held_without_one(one: UsageEvent) -> None:

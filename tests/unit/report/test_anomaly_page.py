@@ -14,6 +14,7 @@ from tests.unit.report.test_html import HOSTILE as SCRIPT
 from tests.unit.report.test_html import Page
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_nothing_else() -> None:
     """The same elements, scripts and links as with a harmless name; no mark turns the reading direction."""
     harmless = Page(anomaly_html(shown()))

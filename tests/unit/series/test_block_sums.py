@@ -97,6 +97,7 @@ def plainly(entry: Mapping[str, Any]) -> dict[Measure, Decimal]:
     return {name: Decimal(value) for name, value in found.items()}
 
 
+@pytest.mark.slow
 @given(st.lists(ROWS, max_size=20))
 @settings(max_examples=60)
 def test_every_measure_by_every_dimension_is_what_plain_addition_says(rows: list[dict[str, Any]]) -> None:

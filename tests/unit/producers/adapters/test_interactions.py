@@ -75,6 +75,7 @@ def client(address: str) -> genai.Client:
     return genai.Client(api_key="k", http_options={"base_url": address})
 
 
+@pytest.mark.slow
 def test_a_whole_interaction_of_the_sdk() -> None:
     """The object that google-genai makes of it, and its dict."""
     with LocalApi(interaction()) as api, client(api.url) as google:

@@ -202,6 +202,7 @@ def test_any_json_is_read_or_refused(provider: str, payload: Any) -> None:
         booked(provider, extract(provider, payload))
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: str) -> None:
@@ -210,6 +211,7 @@ def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: 
         booked(provider, extract(provider, data.draw(damaged(provider))))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_stream_is_read_or_refused(data: st.DataObject, provider: str) -> None:

@@ -159,6 +159,7 @@ def test_a_request_may_have_cost_anything() -> None:
         repr(decision)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=examples(200))
 def test_all_arguments_at_once_may_be_anything(data: st.DataObject) -> None:

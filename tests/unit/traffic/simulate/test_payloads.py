@@ -19,6 +19,7 @@ START = datetime(2026, 6, 1, 9, tzinfo=UTC)
 CONFIG = SimulationConfig(START, timedelta(minutes=20), rate=10.0, seed=3)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**63 - 1),
     hours=st.integers(0, 24 * 400),
@@ -65,6 +66,7 @@ def test_equal_configurations_give_equal_bytes_and_other_seeds_others() -> None:
     assert not set(first) & set(other)
 
 
+@pytest.mark.slow
 def test_another_run_id_is_the_same_traffic_with_other_ids() -> None:
     """To load a pipeline twice with the same work."""
     first, second = list(generate(CONFIG)), list(generate(replace(CONFIG, run_id="b")))
@@ -95,6 +97,7 @@ def test_traffic_is_multi_tenant_and_mixed(day: list[UsageEvent]) -> None:
     assert sum(event.cached_response for event in day) > 0.01 * len(day)
 
 
+@pytest.mark.slow
 def test_failed_calls_used_nothing_and_some_are_retried(day: list[UsageEvent]) -> None:
     """A retry names an earlier failed attempt of the same feature and model."""
     by_id = {event.event_id: event for event in day}

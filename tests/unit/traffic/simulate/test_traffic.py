@@ -50,6 +50,7 @@ def test_the_mean_rate_is_kept(rate: float, duration: timedelta) -> None:
     assert abs(found - expected) < 4 * sqrt(expected) + 0.08 * expected
 
 
+@pytest.mark.slow
 def test_days_nights_and_weekends() -> None:
     """A week of support traffic (business hours) and of nightly summaries."""
     week = list(generate(SimulationConfig(MONDAY, timedelta(days=7), rate=0.05, seed=2, growth_per_30_days=0.0)))
@@ -66,6 +67,7 @@ def test_days_nights_and_weekends() -> None:
     assert all(event.service_tier == "batch" for event in nightly)
 
 
+@pytest.mark.slow
 def test_growth() -> None:
     """Doubling every 30 days: the last of four weeks has 2^(21/30) = 1.62 times the first one's traffic."""
     config = SimulationConfig(MONDAY, timedelta(days=28), rate=0.01, seed=2, growth_per_30_days=1.0)
@@ -112,6 +114,7 @@ def test_volume_grows_by_the_factor_within_time_and_scope(incident: str, factor:
         assert count(changed, 0, 60, lambda e: not match(e)) == count(base, 0, 60, lambda e: not match(e))
 
 
+@pytest.mark.slow
 def test_a_drop_to_zero_leaves_nothing_and_half_a_drop_leaves_half() -> None:
     """Only in the scope."""
     base = events(HOUR)
