@@ -3,6 +3,7 @@ of them; the memory of all processes together (PSS: what they share counts once)
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -69,7 +70,7 @@ def panels(seed: int, count: int = SERIES) -> tuple[Panel, Panel]:
     return Panel(names, "hour", FIRST.toordinal(), _hours(seed, count)), Panel(names, "day", FIRST.toordinal(), days)
 
 
-def _fitted(names: list[str], days: Floats) -> tuple[int, int]:
+def _fitted(names: Sequence[str], days: Floats) -> tuple[int, int]:
     """The most memory at once, and how many fits failed."""
     tasks = [
         (f"{name} by {member}", Task(member, row, FIRST.toordinal(), "day", HORIZONS["day"]))
