@@ -122,7 +122,7 @@ class World:
             job.handle()
             return job.idle
 
-        until(idle, 60, "runs")
+        until(idle, 120, "runs")  # computed nicer than all else
         job.handle()
 
     def rows(self, sql: str) -> list[Any]:
