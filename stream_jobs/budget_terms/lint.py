@@ -77,11 +77,6 @@ def _is_late(threshold: Threshold, budget: Budget) -> bool:
 
 def _by_forecast(budget: Budget) -> Iterator[str]:
     """What services do by a forecast."""
-    if budget.policy.forecast_percents and budget.carry_over is not None:
-        yield (
-            "policy: nothing is foretold of a period that something was carried into: at_forecast_percent then waits "
-            "until so much is used"
-        )
     for step in budget.policy.steps:
         if step.at_forecast_percent is not None and step.action == "refuse":
             percent = exact(step.at_forecast_percent)

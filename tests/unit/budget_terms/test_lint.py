@@ -28,17 +28,6 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
             {},
             "budget 'a': policy: refuse at_forecast_percent 100: services refuse by a forecast, while money is left",
         ),
-        (
-            [
-                budget(
-                    "a",
-                    policy={"steps": [{"at_forecast_percent": 100, "action": "reduced"}]},
-                    carry_over={"unused": True, "since": "2026-01-01"},
-                )
-            ],
-            {},
-            "budget 'a': policy: nothing is foretold of a period that something was carried into",
-        ),
         ([budget("a", per=["team"], scope={"team": "x"})], {}, "budget 'a': per: team has only one value in scope"),
         (
             [budget("a", scope={"team": {"none_of": ["b", "al*"]}})],

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -31,11 +33,20 @@ class Forking:
         self.server = ProcessId.of(int((folder / "worker-server").read_text("ascii").split()[0]))
         self.folder = folder
 
+        self.inputs: list[IO[bytes]] = []
+
     def run(self, *arguments: str, name: str = "one", **environment: str) -> Process:
         with (self.folder / name).open("ab") as out:
             process = self.forks.fork(name, arguments, {"PATH": os.defpath, **environment}, out)
         assert process is not None
+        assert process.stdin is not None
+        self.inputs.append(process.stdin)
         return process
+
+    def stop(self) -> None:
+        self.forks.stop()
+        for one in self.inputs:  # of a test that failed before it closed its own
+            one.close()
 
     def said(self, name: str = "one") -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -45,7 +56,7 @@ class Forking:
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forking]:
     forking = Forking(tmp_path_factory.mktemp("forks"))
     yield forking
-    forking.forks.stop()
+    forking.stop()
     assert forking.server is not None
     assert not forking.server.runs()
 
@@ -53,6 +64,15 @@ def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forking]:
 def close(process: Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
+
+
+def open_files(process: Process) -> list[str]:
+    """What a process has open; a file that it closes while they are read is open no more."""
+    found = []
+    for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(entry.readlink()))
+    return found
 
 
 def test_it_runs_a_command_and_tells_how_it_ended(forking: Forking) -> None:
@@ -72,8 +92,7 @@ def test_its_input_environment_and_name_are_its_own(forking: Forking) -> None:
     assert process.poll() is None
     assert wait_until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "own\n", 10)
     assert os.getsid(process.pid) == process.pid
-    open_files = [str(entry.readlink()) for entry in Path(f"/proc/{process.pid}/fd").iterdir()]
-    assert not [one for one in open_files if one.startswith("socket:")], "the server's way to the supervisor is its own"
+    assert not [one for one in open_files(process) if one.startswith("socket:")], "the supervisor is the server's only"
     process.stdin.write(b"nothing\n")
     close(process)
     assert process.wait(30) == 0
