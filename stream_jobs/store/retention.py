@@ -106,7 +106,7 @@ ALERTS: Final = {
     "budget_forecasts": "run",
 }
 SCORES: Final = {"anomaly_scores": "at"}
-FORECASTS: Final = {"forecasts": "at", "forecast_series": "until"}
+FORECASTS: Final = {"forecasts": "at", "forecast_series": "until", "forecast_drivers": "run"}
 FORECAST_SCORES: Final = {"forecast_scores": "at"}
 STATES: Final = {"anomaly_states": "written_at"}
 STATE_DAYS: Final = 7
