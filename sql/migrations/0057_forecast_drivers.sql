@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS forecast_drivers
     dims Array(LowCardinality(String)) COMMENT 'what the series is of; empty: of everything',
     vals Array(String) CODEC(ZSTD(1)) COMMENT 'the values of dims, in their order; an empty one: all that have no series of their own',
     days UInt16 COMMENT 'so many from the first forecast day on are compared with the last 28',
-    per Enum8('nothing' = 0, 'request' = 1, 'token' = 2) COMMENT 'what the price is of: compute has no tokens, lump sums have no requests',
+    per LowCardinality(String) COMMENT 'what the price is of: token, request or nothing. Compute has no tokens, lump sums have no requests',
     cost_lately Decimal(38, 12) COMMENT 'USD of a day, in the mean of those that are known',
     cost_ahead Nullable(Decimal(38, 12)) COMMENT 'NULL, here and below: it cannot be told, and why says why',
     requests_lately Float64 CODEC(ZSTD(1)) COMMENT 'of a day',
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS forecast_drivers
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(run)
 ORDER BY (run, dims, vals, days)
-TTL toDateTime(run) + INTERVAL 35 DAY
+TTL toDateTime(run) + INTERVAL 400 DAY
 SETTINGS
     non_replicated_deduplication_window = 10000,
     replicated_deduplication_window = 10000;

@@ -17,7 +17,7 @@ SELECT
     forecast_drivers.tokens_ahead / nullIf(forecast_drivers.requests_ahead, 0) AS tokens_per_request_ahead,
     forecast_drivers.tokens_per_request_factor AS tokens_per_request_factor,
     forecast_drivers.tokens_per_request_usd AS tokens_per_request_usd,
-    toString(forecast_drivers.per) AS per,
+    forecast_drivers.per AS per,
     accurateCastOrNull(
         multiIf(
             per = 'token', toFloat64(forecast_drivers.cost_lately) * 1e6 / nullIf(forecast_drivers.tokens_lately, 0),

@@ -104,9 +104,10 @@ ALERTS: Final = {
     "anomaly_findings": "detected_at",
     "forecast_runs": "run",
     "budget_forecasts": "run",
+    "forecast_drivers": "run",
 }
 SCORES: Final = {"anomaly_scores": "at"}
-FORECASTS: Final = {"forecasts": "at", "forecast_series": "until", "forecast_drivers": "run"}
+FORECASTS: Final = {"forecasts": "at", "forecast_series": "until"}
 FORECAST_SCORES: Final = {"forecast_scores": "at"}
 STATES: Final = {"anomaly_states": "written_at"}
 STATE_DAYS: Final = 7

@@ -9,8 +9,10 @@ from stream_jobs.store.client import StoreClient
 from tests.store_server import StoreProcess
 
 MONEY = re.compile(r"cost|usd|price|spend|amount")
-NO_MONEY = re.compile(r"price_model|price_book|cost_center|unpriced|without_price|share|rate\b|cost_buckets")
-"""Texts, counts and ratios whose names only sound like money; `cost_buckets` counts events."""
+NO_MONEY = re.compile(
+    r"price_model|price_book|prices?_factor|cost_center|unpriced|without_price|share|rate\b|cost_buckets"
+)
+"""Texts, counts, factors and ratios whose names only sound like money; `cost_buckets` counts events."""
 
 
 @pytest.fixture(scope="module")
