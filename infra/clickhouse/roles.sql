@@ -44,6 +44,7 @@ GRANT INSERT ON spendstream.anomaly_states TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_runs TO spendstream_watching;
 GRANT INSERT ON spendstream.forecasts TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_series TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_drivers TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_scores TO spendstream_watching;
 GRANT INSERT ON spendstream.budget_forecasts TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_override_scores TO spendstream_watching;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stream_jobs.base.errors import ConfigError
 
 if TYPE_CHECKING:
+    from stream_jobs.forecasts.drivers_ahead import DriversAhead
     from stream_jobs.forecasts.grid import Step
     from stream_jobs.forecasts.overrides import OfSeries, Said
     from stream_jobs.forecasts.read import Ahead, BudgetAhead, Made, OneSeries
@@ -105,6 +106,7 @@ def _overview(args: argparse.Namespace, store: "StoreClient", grain: "Step | Non
                 "why_not": found.runs.why_not,
                 "notes": found.notes,
                 "total": [_outlined(one) for one in found.totals],
+                "drivers": [_drivers(one) for one in found.drivers],
                 "budgets": [_budget(one) for one in found.budgets],
                 "budgets_without_an_end": [_outlined(one) for one in found.endless],
             }
@@ -186,6 +188,12 @@ def _budget(one: "BudgetAhead") -> dict[str, Any]:
     }
 
 
+def _drivers(one: "DriversAhead") -> dict[str, Any]:
+    pairs = {name: getattr(one, name)._asdict() for name in ("cost", "requests", "tokens_per_request", "unit_price")}
+    told = {"days": one.days, "ratio": one.ratio, "per": one.per, "why": one.why}
+    return {**told, **pairs, "factors": one.factors, "usd": one.usd}
+
+
 def _step(one: "Ahead") -> dict[str, Any]:
     return {"time": one.at, **one.step._asdict(), "sum": one.total._asdict()}
 
@@ -202,6 +210,7 @@ def _shown(shown: "Shown") -> dict[str, Any]:
         **_series(shown.series),
         "run": _run(shown.series.made),
         "steps": [_step(one) for one in shown.ahead],
+        "drivers": [_drivers(one) for one in shown.drivers],
         "budget": _budget(shown.budget) if shown.budget else None,
         "expected": expected,
     }

@@ -30,6 +30,8 @@ class Beforehand:
     events: Sequence[Mapping[str, Floats]] = ()
     """Of each series: planned events that moved it in cells that are over, as the part (cells + horizon,) of each cell
     over which they last. Empty: of none."""
+    prices: Floats | None = None
+    """Of `factors`, what prices make of it; None: of none."""
 
     def declared(self) -> Declared:
         """As forecasts take it."""

@@ -123,7 +123,7 @@ def replicas(found: Peak, per_replica: float | None, tokens_per_replica: float |
             continue
         if rate is None:
             raise UnknownDemandError(f"no forecast of {what}")
-        needed = max(needed, ceil(rate / each))
+        needed = max(needed, ceil(rate / each), 1 if rate > 0 else 0)  # a quotient of next to nothing is 0
     return needed
 
 

@@ -46,7 +46,8 @@ class Foreknowledge:
         if not past.keys or not cells:
             return None
         shape = len(past.keys), cells + horizon
-        factors, amounts, why = np.ones(shape), np.zeros(shape), [""] * len(past.keys)
+        factors, amounts, prices = np.ones(shape), np.zeros(shape), np.ones(shape)
+        why = [""] * len(past.keys)
         events = self._events()
         skipped = max(0, cells - PRICED[past.grid.step])
         lasts: dict[str, Floats] = {}
@@ -66,9 +67,9 @@ class Foreknowledge:
                     seen[place][event.id] = lasts[event.id]
             scope = conditions_of(key, source.spec.scope, past.keys)
             if prices_move and scope is not None:
-                told += self._priced(scope, key, edges[skipped:], edges[cells], factors[place, skipped:])
+                told += self._priced(scope, key, edges[skipped:], edges[cells], prices[place, skipped:])
             why[place] = "; ".join(told)
-        return Beforehand(past.grid.step, past.first, cells, factors, amounts, why, seen)
+        return Beforehand(past.grid.step, past.first, cells, factors * prices, amounts, why, seen, prices)
 
     def _planned(
         self,
@@ -104,7 +105,7 @@ class Foreknowledge:
         found = self._prices.of(scope, key.measure, edges, origin)
         if found is None or cost is None:
             return []
-        into *= np.array(found.factors[cost])
+        into[:] = found.factors[cost]
         told = [change.words for change in found.changes if change.at >= origin - TOLD]
         return [f"prices from {words}" for words in _some(told)]
 

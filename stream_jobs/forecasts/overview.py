@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from stream_jobs.forecasts.drivers_ahead import read_drivers
 from stream_jobs.forecasts.grid import Step
 from stream_jobs.forecasts.model import REST
 from stream_jobs.forecasts.overrides import OfSeries, Said, read_overrides
@@ -46,7 +47,7 @@ def read_overview(store: StoreClient, steps: Mapping[Step, int]) -> Overview:
                 endless[series] = one, ahead_of.get(series, [])
     windows = read_windows(store, {one: ahead for one, ahead in endless.values() if ahead})
     outlined = [_outlined(one, ahead, windows.get(one)) for one, ahead in endless.values()]
-    return Overview(runs, totals, budgets, outlined, notes)
+    return Overview(runs, totals, budgets, outlined, notes, read_drivers(store, OfSeries()))
 
 
 def look_at(store: StoreClient, made: Made, wanted: OfSeries, steps: int) -> Shown:
@@ -55,7 +56,8 @@ def look_at(store: StoreClient, made: Made, wanted: OfSeries, steps: int) -> Sho
     own = one.series.budget_id, one.series.vals
     budgets = [budget for budget in read_budgets(store) if (budget.budget_id, budget.values) == own]
     expected = [override for override in read_overrides(store) if _is_same(override.series, one)]
-    return Shown(one, read_ahead(store, one, steps), budgets[0] if budgets else None, expected)
+    ahead, drivers = read_ahead(store, one, steps), read_drivers(store, one.series)
+    return Shown(one, ahead, budgets[0] if budgets else None, expected, drivers)
 
 
 def said_of(ahead: Sequence[Ahead], time: tuple[datetime, datetime]) -> Said | None:

@@ -38,6 +38,15 @@ def demand(grid: Grid, most: int) -> list[Watched]:
     ]
 
 
+def drivers(grid: Grid) -> list[Watched]:
+    """Requests and tokens of the same series as `scopes` has."""
+    return [
+        Watched(SeriesSpec({}, one.dims, measure, grid.calendar), weighed_by=one.spec.measure)
+        for one in scopes(grid)
+        for measure in DEMAND
+    ]
+
+
 class PastReader:
     """Raises StoreUnavailableError."""
 

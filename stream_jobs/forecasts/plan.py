@@ -10,7 +10,7 @@ from stream_jobs.budget_terms.document import Budget
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasts.grid import Grid, Step
 from stream_jobs.forecasts.model import Watched
-from stream_jobs.forecasts.past import demand, scopes
+from stream_jobs.forecasts.past import demand, drivers, scopes
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.series.calendar import Period, Window
 from stream_jobs.series.spec import SeriesSpec
@@ -28,11 +28,13 @@ class Part:
     origin: int  # the first cell that is forecast
     cells: int  # so many of the past are looked at
     horizon: int
+    takes_slow: bool = True  # slow members are fitted to its series
 
 
 def parts(grain: Step, budgets: Budgets, known_until: datetime, settings: ForecastsSettings) -> list[Part]:
     """Of hours one, and one of what models are asked; of days one for each zone that somebody's days are of. The
-    settings' zone has the scopes. Demand stands apart: series that are forecast together learn from each other."""
+    settings' zone has the scopes, and what drives their costs behind them. Demand and drivers stand apart: series that
+    are forecast together learn from each other."""
     counting = [budget for budget in budgets if budgets.in_force(budget, known_until)]
     if grain == "hour":
         grid = Grid("hour")
@@ -55,7 +57,10 @@ def parts(grain: Step, budgets: Budgets, known_until: datetime, settings: Foreca
         origin = grid.cell_at(known_until)
         horizon = max([settings.days, *(_days_left(budget, budgets, grid, origin) for budget in theirs)])
         watched = scopes(grid) if name == own.key else []
-        found.append(_part(grid, watched, theirs, budgets, origin, settings.history_days, min(horizon, FARTHEST_DAYS)))
+        cells = settings.history_days
+        found.append(_part(grid, watched, theirs, budgets, origin, cells, min(horizon, FARTHEST_DAYS)))
+        if name == own.key:
+            found.append(Part(grid, drivers(grid), [], origin, cells, settings.days, takes_slow=False))
     return found
 
 

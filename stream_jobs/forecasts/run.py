@@ -1,13 +1,13 @@
 """One run, from the history to its last row.
 
-The order of writes: 'running' ▸ scores of what is over ▸ series and steps, some at a time ▸ budgets ▸ 'complete'. A
-crash before the last leaves rows that nobody sees, and the next run begins anew: nothing of this one is needed. Scores
-that were written stay; who scores the same again replaces them.
+The order of writes: 'running' ▸ scores of what is over ▸ series and steps, some at a time ▸ budgets ▸ drivers ▸
+'complete'. A crash before the last leaves rows that nobody sees, and the next run begins anew: nothing of this one is
+needed. Scores that were written stay; who scores the same again replaces them.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -17,6 +17,7 @@ from typing import Any, Final
 from stream_jobs.budget_terms.in_force import budgets_in_force
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasting.model import Forecast
+from stream_jobs.forecasts.drivers import Moves
 from stream_jobs.forecasts.findings import incidents
 from stream_jobs.forecasts.first_days import with_first_days
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 SERIES_AT_ONCE: Final = 50
 """In one insert: with 90 steps 4,500 rows, which are one thread's work."""
+ROWS_AT_ONCE: Final = 4_500
 
 
 class StoppedError(Exception):
@@ -88,57 +90,70 @@ class ForecastRun:
         if self._foreknowledge is not None:
             self._foreknowledge.begins()
         slow = SlowMembers(self._settings, self._kept, PoolFits(self._settings, is_stopped))
-        counts, numbers = Counts(), count()
+        making = _Making(lease, budgets, slow, is_stopped)
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
-            self._forecast(part, budgets, lease, counts, lambda: next(numbers), is_stopped, slow)
+            self._forecast(part, making)
+        moved = list(making.moves.rows(lease))
+        for places in portions(len(moved), ROWS_AT_ONCE):
+            self._insert("forecast_drivers", [moved[place] for place in places], making)
         if is_stopped():
             raise StoppedError
         # A crash here: nothing of this run is ever seen, and the next one begins anew.
+        counts = making.counts
         facts = {"series": counts.series, "refused": counts.refused, "budgets": counts.budgets}
         self._runs.completes(lease, now(), facts)
         return counts
 
-    def _forecast(
-        self,
-        part: Part,
-        budgets: Budgets,
-        lease: Lease,
-        counts: Counts,
-        number: Callable[[], int],
-        is_stopped: Callable[[], bool],
-        slow: SlowMembers,
-    ) -> None:
+    def _forecast(self, part: Part, making: "_Making") -> None:
+        lease, counts = making.lease, making.counts
         past = self._reader.read(part.grid, part.watched, part.cells, part.origin)
-        counts.scored += self._scores.score(past, lease, number())
+        counts.scored += self._scores.score(past, lease, next(making.numbers))
         quality = self._scores.quality(part.grid)
         known_since = part.grid.start(past.first) - LONGEST
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
         known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
-        made = forecast_panel(
-            past.panel(values), part.horizon, known, self._settings.country, partial(slow.of, past.keys)
-        )
+        slow = partial(making.slow.of, past.keys) if part.takes_slow else None
+        made = forecast_panel(past.panel(values), part.horizon, known, self._settings.country, slow)
+        if lease.grain == "day":
+            making.moves.add(past, made, known, part.horizon)
         past, forecasts = with_first_days(self._reader, part, past, made, lease.known_until)
         for places in portions(len(past.keys), SERIES_AT_ONCE):
-            if is_stopped():
+            if making.is_stopped():
                 raise StoppedError
-            self._write(past, forecasts, places, lease, number(), quality)
-        outlooks = list(self._outlooks.rows(part, budgets, past, forecasts, lease))
+            self._write(past, forecasts, places, making, quality)
+        outlooks = list(self._outlooks.rows(part, making.budgets, past, forecasts, lease))
         if outlooks:
-            self._insert("budget_forecasts", outlooks, lease, number())
+            self._insert("budget_forecasts", outlooks, making)
         counts.budgets += len(outlooks)
         counts.series += len(forecasts)
         counts.refused += sum(forecast.refused for forecast in forecasts)
 
     def _write(
-        self, past: Past, forecasts: Sequence[Forecast], places: Sequence[int], lease: Lease, number: int, quality: Any
+        self, past: Past, forecasts: Sequence[Forecast], places: Sequence[int], making: "_Making", quality: Any
     ) -> None:
+        lease = making.lease
         described = [
             series_row(lease, past, place, forecasts[place], quality.get(past.keys[place], NOTHING_SCORED))
             for place in places
         ]
         steps = [row for place in places for row in step_rows(lease, past, past.keys[place], forecasts[place])]
-        self._insert("forecast_series", described, lease, number)
-        self._insert("forecasts", steps, lease, number)
+        self._insert("forecast_series", described, making)
+        self._insert("forecasts", steps, making)
 
-    def _insert(self, table: str, rows: Sequence[dict[str, Any]], lease: Lease, number: int) -> None:
-        insert(self._store.client, table, arrow_table(table, rows), lease.token(table, number), lease.not_after)
+    def _insert(self, table: str, rows: Sequence[dict[str, Any]], making: "_Making") -> None:
+        lease = making.lease
+        token = lease.token(table, next(making.numbers))
+        insert(self._store.client, table, arrow_table(table, rows), token, lease.not_after)
+
+
+@dataclass(slots=True)
+class _Making:
+    """One run that is being made."""
+
+    lease: Lease
+    budgets: Budgets
+    slow: SlowMembers
+    is_stopped: Callable[[], bool]
+    counts: Counts = field(default_factory=Counts)
+    moves: Moves = field(default_factory=Moves)
+    numbers: Iterator[int] = field(default_factory=count)  # of what is inserted

@@ -9,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from stream_jobs.base.readable import clock, exact, instant, money, percent
+from stream_jobs.forecasts.drivers_ahead import DriversAhead, drivers_table
 from stream_jobs.forecasts.overrides import OfSeries, Override
 from stream_jobs.forecasts.read import COST, Ahead, Band, BudgetAhead, Made, OneSeries, Runs
 from stream_jobs.forecasts.windows import Window
@@ -43,6 +44,7 @@ class Overview:
     budgets: Sequence[BudgetAhead]  # whose periods have an end
     endless: Sequence[Outlined]  # of the others: windows, and what has no end
     notes: Sequence[str] = ()
+    drivers: Sequence[DriversAhead] = ()  # of the total
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Shown:
     ahead: Sequence[Ahead]
     budget: BudgetAhead | None
     overrides: Sequence[Override]
+    drivers: Sequence[DriversAhead] = ()
 
 
 def soonest(budgets: Sequence[BudgetAhead]) -> list[BudgetAhead]:
@@ -76,6 +79,8 @@ def print_overview(console: Console, found: Overview) -> None:
         console.print(Text(note))
     if found.totals:
         console.print(series_table("total", found.totals))
+    for one in found.drivers[1:2] or found.drivers:  # of about a month
+        console.print(Text(one.words))
     if found.budgets:
         console.print(budgets_table(soonest(found.budgets)[:MOST_ROWS]))
     if found.endless:
@@ -196,6 +201,8 @@ def print_series(console: Console, shown: Shown) -> None:
     """How it is forecast, how good that was, the steps with their bands, what people expect."""
     console.print(Text(f"{shown.series.series.words}, by the {shown.series.made.grain}", "bold"))
     console.print(Facts((name, text) for name, text in facts_of(shown) if text))
+    if shown.drivers:
+        console.print(drivers_table(shown.drivers))
     if shown.budget is not None:
         console.print(budgets_table([shown.budget]))
     if shown.ahead:

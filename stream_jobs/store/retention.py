@@ -104,6 +104,7 @@ ALERTS: Final = {
     "anomaly_findings": "detected_at",
     "forecast_runs": "run",
     "budget_forecasts": "run",
+    "forecast_drivers": "run",
 }
 SCORES: Final = {"anomaly_scores": "at"}
 FORECASTS: Final = {"forecasts": "at", "forecast_series": "until"}

@@ -53,6 +53,7 @@ _FORECAST: Final = {
     **dict.fromkeys(("dims", "vals"), pa.list_(TEXT)),
     "measure": TEXT,
 }
+_DRIVERS: Final = ("requests", "tokens_per_request", "known_prices", "price")
 _LEDGER: Final = {
     "event_id": TEXT,
     "revision": pa.uint32(),
@@ -389,6 +390,18 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "scored": pa.uint32(),
             **dict.fromkeys(("error", "coverage"), pa.float64()),
         },
+        "forecast_drivers": {
+            "run": INSTANT,
+            **dict.fromkeys(("dims", "vals"), pa.list_(TEXT)),
+            "days": pa.uint16(),
+            "per": TEXT,  # token, request or nothing
+            **dict.fromkeys(("cost_lately", "cost_ahead"), MONEY),
+            **dict.fromkeys(("requests_lately", "requests_ahead", "tokens_lately", "tokens_ahead"), pa.float64()),
+            "ratio": pa.float64(),
+            **{f"{part}_factor": pa.float64() for part in _DRIVERS},
+            **{f"{part}_usd": MONEY for part in _DRIVERS},
+            "why": TEXT,
+        },
         "forecast_scores": {
             **{name: kind for name, kind in _FORECAST.items() if name != "run"},
             "ahead": pa.uint16(),
@@ -437,7 +450,8 @@ INSERT_BEFORE: Final = pa.schema([("insert_before", INSTANT)])
 DEADLINE_TABLES: Final = frozenset(
     {
         *("ledger", "quarantine", "duplicates", "outcomes", "block_receipts"),
-        *("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts"),
+        *("forecast_runs", "forecasts", "forecast_series", "forecast_drivers"),
+        *("forecast_scores", "budget_forecasts"),
         "forecast_override_scores",
     }
 )

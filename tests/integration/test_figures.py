@@ -277,7 +277,14 @@ OF_SOMETHING_ELSE = {
     *("adjustment_history", "alert_delivery_status", "alert_history", "alerts_open", "budget_history", "budget_status"),
     *("conservation", "duplicates_by_source", "duplicates_from_others", "prices_now", "quarantine_open"),
     *("anomalies", "anomalies_open", "anomaly_history"),
-    *("budget_forecasts_now", "demand_ahead", "forecast_quality", "forecast_runs_now", "forecasts_now"),
+    *(
+        "budget_forecasts_now",
+        "demand_ahead",
+        "drivers_ahead",
+        "forecast_quality",
+        "forecast_runs_now",
+        "forecasts_now",
+    ),
 }
 """Views of alerts, anomalies, budgets, forecasts, prices and records; no cost or usage of the ledger."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from stream_jobs.forecasts import run as run_module
 from stream_jobs.forecasts import running
 from stream_jobs.forecasts.demand_answer import answered
 from stream_jobs.forecasts.demand_board import DemandBoard
+from stream_jobs.forecasts.drivers_ahead import read_drivers
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.overview import look_at, read_overview
-from stream_jobs.forecasts.read import read_budgets
+from stream_jobs.forecasts.read import read_budgets, read_runs
 from stream_jobs.forecasts.recent import read_course, read_recent
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
@@ -44,6 +45,7 @@ NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(m
 """In an hour: what the store says by its own clock was before."""
 TABLES = (
     *("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts", "block_receipts"),
+    "forecast_drivers",
     *("budget_definitions", "budget_periods"),
 )
 SETTINGS = ForecastsSettings(history_days=60, hours=24)
@@ -198,6 +200,29 @@ def test_people_see_the_total_every_budget_and_one_series(world: World) -> None:
     came = read_recent(world.store, shown.series)
     assert came[-1][0] + HOUR == shown.ahead[0].at
     assert {value for _, value in came} == {2.0, 4.0}
+
+
+def test_what_moves_a_cost_is_told_of_the_total_and_of_each_value(world: World) -> None:
+    """Three weeks of the same days: nothing moves, and what a day was is what the ledger has. Of budgets nothing is."""
+    world.settle()
+    found = {one.days: one for one in read_drivers(world.store, OfSeries("", ("team",), ("search",)))}
+    assert list(found) == [7, 28, 84]
+    for one in found.values():
+        # The first of the days is not whole.
+        assert one.cost.lately == pytest.approx(Decimal(72), rel=Decimal("0.05"))
+        assert one.requests.lately == pytest.approx(24, rel=0.05)
+        assert one.tokens_per_request.lately == pytest.approx(1010)
+        assert float(one.unit_price.lately) == pytest.approx(72 * 1e6 / (24 * 1010), rel=0.05)
+        assert one.ratio == pytest.approx(1, abs=0.05)
+        assert prod(one.factors.values()) == pytest.approx(one.ratio)
+        assert {part: factor for part, factor in one.factors.items() if abs(factor - 1) > 0.05} == {}
+        assert sum(one.usd.values()) == pytest.approx(one.cost.ahead - one.cost.lately)
+    assert [one.days for one in read_drivers(world.store, OfSeries())] == [7, 28, 84]
+    assert read_drivers(world.store, OfSeries("all")) == []
+    made = read_runs(world.store).day
+    assert made is not None
+    assert look_at(world.store, made, OfSeries(), 30).drivers[1].words.startswith("cost a day ")
+    assert read_overview(world.store, {"day": 30}).drivers == read_drivers(world.store, OfSeries())
 
 
 def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None:

@@ -9,8 +9,10 @@ from stream_jobs.store.client import StoreClient
 from tests.store_server import StoreProcess
 
 MONEY = re.compile(r"cost|usd|price|spend|amount")
-NO_MONEY = re.compile(r"price_model|price_book|cost_center|unpriced|without_price|share|rate\b|cost_buckets")
-"""Texts, counts and ratios whose names only sound like money; `cost_buckets` counts events."""
+NO_MONEY = re.compile(
+    r"price_model|price_book|prices?_factor|cost_center|unpriced|without_price|share|rate\b|cost_buckets"
+)
+"""Texts, counts, factors and ratios whose names only sound like money; `cost_buckets` counts events."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,14 @@ def test_money_is_decimal_in_every_table_and_view(store: StoreClient) -> None:
 def test_the_only_floats_are_measured_or_ratios(store: StoreClient) -> None:
     """Every float column of the store is known by name; none of them is an amount of money that people are told."""
     # What plots draw; how good forecasts were; requests and tokens a second.
-    statistics = ("anomaly_scores", "forecast_scores", "forecast_quality", "demand_ahead")
+    statistics = (
+        "anomaly_scores",
+        "forecast_scores",
+        "forecast_quality",
+        "demand_ahead",
+        "forecast_drivers",
+        "drivers_ahead",
+    )
     of_forecasts = {"scale", "error", "coverage", "probabilities", "probability"}
     floats = {name for table, name, kind in columns(store) if "Float" in kind and table not in statistics}
     assert {"latency_ms", "complexity"} <= floats

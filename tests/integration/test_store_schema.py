@@ -118,6 +118,7 @@ OF_ALERTS = (
     *("alerts_open", "alert_history", "alert_delivery_status", "budget_status", "budget_history"),
     *("anomalies", "anomalies_open", "anomaly_history"),
     *("forecast_runs_now", "forecasts_now", "budget_forecasts_now", "forecast_quality", "demand_ahead"),
+    "drivers_ahead",
 )
 """Views that are empty while there are no budgets and nothing was found."""
 

@@ -29,17 +29,22 @@ def test_hours_are_one_part_of_everything_and_one_of_demand() -> None:
 def test_days_are_those_of_each_budgets_zone() -> None:
     """In Tokyo it is tomorrow already; the scopes follow the settings."""
     found = budgets(budget("b", timezone="Asia/Tokyo", period="year"), budget("c", timezone="UTC"))
-    own, tokyo = parts("day", found, NOW, SETTINGS)
+    own, drivers, tokyo = parts("day", found, NOW, SETTINGS)
     assert (own.grid.zone.key, tokyo.grid.zone.key) == ("UTC", "Asia/Tokyo")
     assert tokyo.origin == own.origin + 1
     assert [one.budget_id for one in own.watched] == [""] * 7 + ["c"]
     assert [one.budget_id for one in tokyo.watched] == ["b"]
+    of_costs = [one.dims for one in own.watched if not one.budget_id]
+    assert [(one.dims, one.spec.measure, one.weighed_by) for one in drivers.watched] == [
+        (dims, measure, "effective_cost") for dims in of_costs for measure in ("events", "tokens")
+    ]
+    assert (drivers.origin, drivers.horizon, drivers.takes_slow) == (own.origin, 90, False)
     assert (own.horizon, tokyo.horizon) == (90, 90)
 
 
 def test_the_end_of_the_longest_period_is_within_reach() -> None:
     """But nothing is forecast for ever."""
-    (part,) = parts("day", budgets(budget("b", timezone="UTC", period="year")), NOW - timedelta(days=200), SETTINGS)
+    part, _ = parts("day", budgets(budget("b", timezone="UTC", period="year")), NOW - timedelta(days=200), SETTINGS)
     assert part.grid.start(part.origin + part.horizon) == datetime(2027, 1, 1, tzinfo=UTC)
 
 

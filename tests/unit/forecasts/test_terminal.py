@@ -5,6 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from stream_jobs.budget_terms.units import Unit
+from stream_jobs.forecasting.drivers import PARTS
+from stream_jobs.forecasts.drivers_ahead import DriversAhead, Pair
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.read import Band, BudgetAhead, Runs
 from stream_jobs.forecasts.terminal import (
@@ -74,3 +76,42 @@ def test_a_band_is_drawn_within_its_line() -> None:
     assert len(line) == BAR
     assert line[BAR // 2] == "█"
     assert drawn(Band(Decimal(0), Decimal(0), Decimal(0)), Decimal(0)) == ""
+
+
+NONE = Pair(None, None)
+DRIVERS = DriversAhead(
+    28,
+    "token",
+    1.5,
+    "",
+    Pair(Decimal(10), Decimal(15)),
+    Pair(2_000.0, 4_000.0),
+    Pair(1500.0, 750.0),
+    Pair(Decimal("3.5"), Decimal("5.25")),
+    {"requests": 2.0, "tokens_per_request": 0.5, "known_prices": 1.004, "price": 1.494},
+    dict.fromkeys(PARTS, Decimal(1)),
+)
+
+
+def test_what_moves_a_cost_is_said_in_words_and_beside_what_was() -> None:
+    """What moves it by less than half a percent is not in the words; what cannot be told says why."""
+    assert DRIVERS.words == (
+        "cost a day +50 % in the next 28 days beside the last 28: requests +100 %, tokens per request -50 %, "
+        "the rest of the price +49 %"
+    )
+    refused = replace(DRIVERS, days=84, ratio=None, why="no forecast", requests=NONE, factors={}, usd={})
+    refused = replace(refused, tokens_per_request=NONE, unit_price=NONE)
+    assert refused.words == "no forecast"
+    out = io.StringIO()
+    print_series(Console(file=out), Shown(one(), hours(3), None, [], [DRIVERS, refused]))
+    text = out.getvalue()
+    assert "a day of the next\tcost\trequests\ttokens each\tprice per 1M tokens\tprices known" in text
+    assert (
+        "28 days\t$10.00 to $15.00 (+50 %)\t2,000 to 4,000 (+100 %)\t1,500 to 750 (-50 %)\t$3.50 to $5.25 (+49 %)\t+0 %"
+        in text
+    )
+    assert "84 days\t$10.00 to $15.00\t\t\t\tno forecast" in text
+    out = io.StringIO()
+    many = [replace(DRIVERS, days=days, ratio=50.0) for days in (7, 28, 84)]
+    print_overview(Console(file=out), Overview(Runs(MADE, None), [], [], [], drivers=many))
+    assert "cost a day x50 in the next 28 days" in out.getvalue()

@@ -38,14 +38,18 @@ def test_outcomes_keep_every_field() -> None:
 
 
 def test_money_is_never_a_float() -> None:
-    """Only a latency and scores are floats, and what is a share or a chance; anomaly_scores holds statistics."""
+    """Only a latency and scores are floats, and what is a share or a chance; anomaly_scores holds statistics, and
+    forecast_drivers factors, requests and tokens a day."""
     floats = {
         field.name
         for name, schema in TABLES.items()
         for field in schema
-        if pa.types.is_floating(field.type) and name != "anomaly_scores"
+        if pa.types.is_floating(field.type) and name not in ("anomaly_scores", "forecast_drivers")
     }
     assert floats == {"latency_ms", "complexity", "score", "scale", "error", "coverage"}
+    of_drivers = {field.name for field in TABLES["forecast_drivers"] if pa.types.is_floating(field.type)}
+    assert {name.rpartition("_")[2] for name in of_drivers} == {"lately", "ahead", "ratio", "factor"}
+    assert {name for name in of_drivers if name.startswith("cost")} == set()
 
 
 @pytest.mark.parametrize(
