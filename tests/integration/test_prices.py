@@ -36,7 +36,7 @@ def book(version: str) -> PriceBook:
         {**said, "when": {"service_tier": "batch"}, "multiplier": "0.5"},
         {**said, "when": {"region": "eu"}, "multiplier": "1.1"},
         {**said, "prices": {"output_mtok": "2"}, "time_of_day": AT_NIGHT},
-        {**said, "prices": {"output_mtok": "9"}, "valid_from": (NOW + timedelta(days=1)).date().isoformat()},
+        {**said, "prices": {"output_mtok": "9"}, "valid_from": (NOW + timedelta(days=2)).date().isoformat()},
     ]  # fmt: skip
     return PriceBook.of([CorrectionFile.model_validate({"provider": "acme", "entries": entries})], version=version)
 
@@ -142,8 +142,9 @@ def test_the_view_has_what_holds_now_of_the_book_in_use(store: StoreClient) -> N
         record_prices(store, book(version))
         record_versions(store, book(version), AttributionRules.load(None), None)
     record_versions(store, book("not listed yet"), AttributionRules.load(None), None)
+    before = store.now()
     rows = store.rows(
         "SELECT DISTINCT version, usd FROM prices_now WHERE sku = 'acme/m/output_mtok' AND meter = 'output_tokens'"
     )
-    hour = store.now().hour
-    assert rows == [("two", Decimal(2 if hour >= 22 or hour < 6 else 3))]
+    hours = {before.hour, store.now().hour}  # two where one has just begun
+    assert rows in [[("two", Decimal(2 if hour >= 22 or hour < 6 else 3))] for hour in hours]
