@@ -17,6 +17,7 @@ from stream_jobs.forecasting.paths import FARTHEST, SCALE, WINDOW, Paths
 from stream_jobs.forecasting.peers import BORROWED, YOUNG, age_of, course_of_peers
 from stream_jobs.forecasting.profiles import DAY, WEEK
 from stream_jobs.forecasting.robust import mean
+from stream_jobs.forecasting.same_hours import at_the_same_hours, habit_of
 from stream_jobs.forecasting.spikes import without_spikes
 from stream_jobs.forecasting.uncertain import Uncertain
 
@@ -48,6 +49,7 @@ def forecast_hours(panel: Panel, horizon: int) -> list[Forecast]:
 class _Seen:
     """What is seen of all series together from one origin."""
 
+    origin: int
     steps: Floats  # (series, steps, 3)
     sums: list[list[Uncertain]]
     silences: list[Silence]
@@ -86,7 +88,7 @@ class Hours:
         steps, sums = self._bands(column, ~(ended | rare))
         has_peers = course_of_peers(SCALE.to(_a_day(window))) is not None
         farther = farther_than_seen([window[place] for place in np.flatnonzero(rare & ~ended)], self.horizon)
-        return _Seen(steps, sums, silences, has_peers, farther)
+        return _Seen(self.panel.first + column, steps, sums, silences, has_peers, farther)
 
     def _bands(self, column: int, usual: npt.NDArray[np.bool_]) -> tuple[Floats, list[list[Uncertain]]]:
         """Of every series its steps, (series, steps, 3), and its sums."""
@@ -129,7 +131,7 @@ class Hours:
         if seen.silences[place].ended:
             return self._ended(name, values, seen.silences, gap)
         if age >= YOUNG and is_intermittent(values):
-            return self._intermittent(name, values, gap, seen.farther)
+            return self._intermittent(name, values, seen, gap)
         members = tuple(one for one in ATOMS if age >= WEEK or one != "last week")
         label: Label = "steady" if age >= STEADY else "provisional"
         why = "" if age >= STEADY else f"{age / DAY:.3g} days of history"
@@ -145,10 +147,14 @@ class Hours:
         why = "not used for long: nothing is expected but for the chance that it comes back"
         return _of_quantiles(name, single, sums, "ended", "dead", "; ".join(one for one in (why, gap) if one))
 
-    def _intermittent(self, name: str, values: Floats, gap: str, farther: float) -> Forecast:
-        single, sums = seen_sums(values, self.horizon, POINTS, farther)
-        why = "used in few hours: rely on sums"
-        method = "sums that there were"
+    def _intermittent(self, name: str, values: Floats, seen: _Seen, gap: str) -> Forecast:
+        single, sums = seen_sums(values, self.horizon, POINTS, seen.farther)
+        why, method = "used in few hours: rely on sums", "sums that there were"
+        period = habit_of(values, seen.origin - len(values))
+        if period is not None:
+            single, same = at_the_same_hours(values, period, self.horizon, POINTS)
+            sums = np.maximum.accumulate(np.where(np.isnan(same), sums, same), axis=1)
+            why, method = "used at the same hours, few of them", "the same hours"
         return _of_quantiles(name, single, sums, method, "intermittent", "; ".join(one for one in (why, gap) if one))
 
 

@@ -1,0 +1,68 @@
+"""Series that are used now and then, at hours that tell when: a batch at night, a report on Mondays at 6."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.forecasting.profiles import DAY, WEEK
+
+Floats = npt.NDArray[np.float64]
+TIMES: Final = 4
+"""Days, or weeks, that must be known before anything is taken for a habit."""
+OFTEN: Final = 0.5
+"""An hour belongs to the habit where it was used in at least this share of its days or weeks."""
+HABIT: Final = 0.6
+"""Of the cells of the habit and those that were used besides, so many must have been used as it says."""
+BETTER: Final = 0.1
+"""By so much more must hours of the week tell than hours of the day, of which there are more to learn from."""
+
+
+def habit_of(values: Floats, first: int) -> int | None:
+    """The period whose hours tell when it is used, a day or a week; None where none does.
+
+    `values`: (cells,), NaN where nobody knows; `first`: the first of them, in hours since 1970.
+    """
+    by_day, by_week = _habit(values, first, DAY), _habit(values, first, WEEK)
+    period, habit = (WEEK, by_week) if by_week > by_day + BETTER else (DAY, by_day)
+    return period if habit >= HABIT else None
+
+
+def at_the_same_hours(values: Floats, period: int, steps: int, points: int) -> tuple[Floats, Floats]:
+    """(points, steps): what the same hours of earlier periods were, and what as many cells from the same hour on added
+    up to; rising along the first axis, evenly spaced in probability, as wide as so few of them must be. NaN: sums of so
+    many cells that too few have been seen of."""
+    probabilities = (np.arange(points) + 0.5) / points
+    known = np.maximum(values, 0.0)
+    before = -len(values) + np.arange(len(values))  # 0 is the first step
+    single = np.zeros((points, steps))
+    for slot in range(min(period, steps)):
+        there = known[(before - slot) % period == 0]
+        there = there[np.isfinite(there)]
+        if len(there):
+            single[:, slot::period] = np.quantile(there, probabilities, method="weibull")[:, None]
+    sums = np.full((points, steps), np.nan)
+    gaps = np.concatenate([[0], np.cumsum(~np.isfinite(known))])
+    added = np.concatenate([[0.0], np.cumsum(np.nan_to_num(known))])
+    begins = np.flatnonzero(before % period == 0)
+    for step in range(steps):
+        starts = begins[begins + step + 1 <= len(values)]
+        starts = starts[gaps[starts + step + 1] == gaps[starts]]
+        if len(starts) < TIMES:
+            break
+        seen = added[starts + step + 1] - added[starts]
+        sums[:, step] = np.quantile(seen, probabilities, method="weibull")
+    return single, sums
+
+
+def _habit(values: Floats, first: int, period: int) -> float:
+    """How well the hour of a period tells whether it is used: 0 to 1."""
+    known = np.isfinite(values)
+    if known.sum() < TIMES * period:
+        return 0.0
+    slots = (first + np.arange(len(values))) % period
+    of = np.bincount(slots[known], minlength=period)
+    used = np.bincount(slots[known & (np.nan_to_num(values) > 0)], minlength=period)
+    habit = (used >= OFTEN * of) & (used > 1)
+    told = of[habit].sum() + used[~habit].sum()
+    return float(used[habit].sum() / told) if told else 0.0
