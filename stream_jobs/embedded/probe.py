@@ -1,7 +1,7 @@
 """Whether a part answers over HTTP, and what it says."""
 
 import contextlib
-import http
+import http.client
 import urllib.error
 import urllib.request
 from typing import Final
@@ -23,16 +23,16 @@ def fetch(url: str) -> bytes | None:
 
 
 def relayed(url: str) -> Answer:
-    """What a part answers, as it does; 503 when it does not."""
+    """What a part answers, as it does; 503 when it does not, as JSON with an `error` like those of the jobs' routes."""
     try:
         with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
             return Answer(http.HTTPStatus.OK, response.read(), response.headers["Content-Type"])
     except urllib.error.HTTPError as error:
         with error, contextlib.suppress(OSError, ValueError):
             return Answer(http.HTTPStatus(error.code), error.read(MAX_REASON_BYTES), error.headers["Content-Type"])
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         pass
-    return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b"the job does not answer\n")
+    return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "the job does not answer"}\n', "application/json")
 
 
 def trouble(url: str) -> str | None:

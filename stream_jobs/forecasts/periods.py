@@ -139,8 +139,9 @@ class Outlook:
         return sorted(found.items())
 
     def _instant(self, cell: int) -> datetime:
-        """Of a cell, counted from the first to come; -1: it has happened."""
-        return self.lease.run if cell < 0 else self.grid.start(self.origin + cell)
+        """Of a cell, counted from the first to come; -1: it has happened. What is to happen within the present cell
+        has not happened before the run."""
+        return self.lease.run if cell < 0 else max(self.grid.start(self.origin + cell), self.lease.run)
 
 
 _NOTHING: Final[dict[str, Any]] = {

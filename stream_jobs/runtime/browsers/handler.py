@@ -39,16 +39,19 @@ class GuardedHandler(BaseHTTPRequestHandler):
         return False
 
     def answer(self, status: int, body: bytes = b"", content_type: str = "text/plain; charset=utf-8") -> None:
-        """A whole answer."""
+        """A whole answer; nobody is told that whoever asked has hung up meanwhile."""
         self.send_response(status)
         if body:
             self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        try:
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+        except ConnectionError:
+            self.close_connection = True
 
     def end_headers(self) -> None:
         """Errors that the base class answers end here too."""

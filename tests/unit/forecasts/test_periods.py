@@ -138,6 +138,9 @@ def test_no_figure_is_none(spent: int, a_day: float, amount: int) -> None:
     assert found["p10"] <= found["p50"] <= found["p90"]
     assert found["spent"] <= found["p10"]
     assert all(0 <= chance <= 1 for chance in found["probabilities"])
+    dates = [found[name] for name in ("breach_p10", "breach_p50", "breach_p90") if found[name] is not None]
+    assert dates == sorted(dates)
+    assert all(NOW <= date < found["period_end"] for date in dates), "what is to happen today has not at midnight"
 
 
 def test_a_day_is_added_up_of_hours_and_a_week_of_days() -> None:

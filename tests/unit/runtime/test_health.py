@@ -1,5 +1,8 @@
 """/healthz, /readyz and /metrics."""
 
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -111,3 +114,22 @@ def test_outside_of_loopback_prometheus_asks_by_address_and_by_the_names_that_a_
 def test_it_listens_on_loopback_only(server: HealthServer) -> None:
     """Nothing is exposed unless told so."""
     assert server.url.startswith("http://127.0.0.1:")
+
+
+def test_whoever_hangs_up_before_the_answer_is_nobodys_trouble(capfd: pytest.CaptureFixture[str]) -> None:
+    """No traceback, and the next one is answered."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(_: str) -> Answer:
+        asked.set()
+        go_on.wait(10)
+        return Answer(HTTPStatus.OK, b"x" * 10_000_000)
+
+    with HealthServer(0, lambda: None, routes={"/slow": slow}) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert asked.wait(10)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        go_on.set()
+        assert get(f"{server.url}/slow")[0] == HTTPStatus.OK
+    assert "Traceback" not in capfd.readouterr().err
