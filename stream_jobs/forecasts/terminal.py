@@ -21,6 +21,7 @@ BAR: Final = 24
 """Columns of a drawn band."""
 LIMIT: Final = "┊"
 """Of what is drawn: what may be spent."""
+NOT_HELD: Final = "spent is without what is held for usage that has no price: 'spendstream budgets list' has both"
 LIKELY: Final = 0.5
 _REFUSED: Final = "refused"
 
@@ -85,6 +86,8 @@ def print_overview(console: Console, found: Overview) -> None:
         console.print(budgets_table(soonest(found.budgets)[:MOST_ROWS]))
     if found.endless:
         console.print(windows_table(first_gone(found.endless)[:MOST_ROWS]))
+    if found.budgets or found.endless:
+        console.print(NOT_HELD, style="dim")
     for many in (found.budgets, found.endless):
         if len(many) > MOST_ROWS:
             console.print(f"the first {MOST_ROWS} of {len(many)}; --json has all", style="dim")

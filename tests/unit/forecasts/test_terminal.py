@@ -54,6 +54,7 @@ def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> Non
     assert "all\t2026-11-30 22:00\t50.00 EUR\t100.00 EUR\t80.00 EUR\t110.00 EUR\t150.00 EUR\t60.0 %" in text
     assert "rolls\t24 hours\t$10.00\t$45.00\t24 hours\t$192.00\t$240.00\t$288.00\t2026-11-30 15:00\tsteady" in text
     assert "nothing is known of it" in text
+    assert "spent is without what is held for usage that has no price" in text
 
 
 def test_a_series_in_full_says_how_and_how_well_it_is_forecast() -> None:
