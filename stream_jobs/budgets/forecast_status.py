@@ -32,8 +32,6 @@ class BudgetForecast(NamedTuple):
 
 Forecasts = dict[tuple[str, str, tuple[str, ...]], BudgetForecast]
 """By budget, period_key and values."""
-UNKNOWN_TABLE: Final = 60
-"""The error code of ClickHouse."""
 _COLUMNS: Final = (
     "budget_id, period_key, vals, run, amount, p10, p50, p90, thresholds, probabilities, raised_since, probability, "
     "breach_p10, breach_p50, breach_p90, label, why, stale_since, stale_why"
@@ -47,7 +45,7 @@ def forecasts(store: StoreClient, budget_id: str | None = None) -> Forecasts:
     try:
         rows = store.rows(f"SELECT {_COLUMNS} FROM budget_forecasts_now{which}", given)
     except StoreQueryError as error:
-        if error.code != UNKNOWN_TABLE:
+        if not error.of_unknown_table:
             raise
         return {}  # an instance of before, which a newer command asks
     return {(row[0], row[1], tuple(row[2])): _forecast(row[3:]) for row in cast(list[tuple[Any, ...]], rows)}

@@ -12,7 +12,7 @@ from stream_jobs.forecasting.drivers import PARTS, Part
 from stream_jobs.forecasts.drivers import LATELY
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.output.tables import Table
-from stream_jobs.store.client import StoreClient
+from stream_jobs.store.client import StoreClient, StoreQueryError
 
 WORDS: Final[Mapping[Part, str]] = {
     "requests": "requests",
@@ -66,15 +66,20 @@ class DriversAhead:
 
 
 def read_drivers(store: StoreClient, series: OfSeries) -> list[DriversAhead]:
-    """In rising order of days; empty where they are not told of: of budgets, before the first run of days. Raises
-    StoreUnavailableError."""
+    """In rising order of days; empty where they are not told of: of budgets, before the first run of days, by an
+    instance of before. Raises StoreUnavailableError."""
     if series.budget_id:
         return []
-    rows = store.rows(
-        f"SELECT {', '.join(_COLUMNS)} FROM drivers_ahead WHERE dims = {{dims:Array(String)}} "
-        "AND vals = {vals:Array(String)} ORDER BY days",
-        {"dims": [*series.dims], "vals": [*series.vals]},
-    )
+    try:
+        rows = store.rows(
+            f"SELECT {', '.join(_COLUMNS)} FROM drivers_ahead WHERE dims = {{dims:Array(String)}} "
+            "AND vals = {vals:Array(String)} ORDER BY days",
+            {"dims": [*series.dims], "vals": [*series.vals]},
+        )
+    except StoreQueryError as error:
+        if not error.of_unknown_table:
+            raise
+        return []
     return [_of_row(row) for row in cast(list[tuple[Any, ...]], rows)]
 
 

@@ -45,6 +45,7 @@ _LONG_QUERY: Final = {"max_query_size": _MAX_QUERY_BYTES}
 _SHORT_QUERY_CHARACTERS: Final = 50_000  # of four bytes at most: within the 256 KiB that a server takes unasked
 _FEW_IDS_BYTES: Final = 20_000  # named twice, with every character escaped, they are still a short query
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+_UNKNOWN_TABLE: Final = 60
 _ACCESS_CODES: Final = frozenset({192, 193, 194, 497, 516})
 
 
@@ -54,6 +55,11 @@ class StoreQueryError(SpendstreamError):
     def __init__(self, message: str, code: int | None) -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def of_unknown_table(self) -> bool:
+        """Also where a newer command asks an instance of before."""
+        return self.code == _UNKNOWN_TABLE
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.views import apply_views
 
 _UNKNOWN_DATABASE: Final = 81
-_UNKNOWN_TABLE: Final = 60
 _BOOK: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations
 (
@@ -119,6 +118,6 @@ def _applied(client: Client, settings: ClickHouseSettings) -> list[Applied]:
         with store_errors(settings.address):
             return [Applied(*row) for row in client.query(sql).result_rows]
     except StoreQueryError as error:
-        if error.code == _UNKNOWN_TABLE:
+        if error.of_unknown_table:
             return []
         raise

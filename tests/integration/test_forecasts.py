@@ -223,6 +223,11 @@ def test_what_moves_a_cost_is_told_of_the_total_and_of_each_value(world: World) 
     assert made is not None
     assert look_at(world.store, made, OfSeries(), 30).drivers[1].words.startswith("cost a day ")
     assert read_overview(world.store, {"day": 30}).drivers == read_drivers(world.store, OfSeries())
+    world.store.command("RENAME TABLE drivers_ahead TO drivers_of_before")  # as an instance of before has none
+    try:
+        assert read_drivers(world.store, OfSeries()) == []
+    finally:
+        world.store.command("RENAME TABLE drivers_of_before TO drivers_ahead")
 
 
 def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None:
