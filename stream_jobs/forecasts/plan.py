@@ -33,8 +33,8 @@ class Part:
 
 def parts(grain: Step, budgets: Budgets, known_until: datetime, settings: ForecastsSettings) -> list[Part]:
     """Of hours one, and one of what models are asked; of days one for each zone that somebody's days are of. The
-    settings' zone has the scopes, and what drives their costs behind them. Demand and drivers stand apart: series that
-    are forecast together learn from each other."""
+    settings' zone has the scopes. What drives their costs comes last: budgets have what one run may ask for before it.
+    Demand and drivers stand apart: series that are forecast together learn from each other."""
     counting = [budget for budget in budgets if budgets.in_force(budget, known_until)]
     if grain == "hour":
         grid = Grid("hour")
@@ -57,11 +57,12 @@ def parts(grain: Step, budgets: Budgets, known_until: datetime, settings: Foreca
         origin = grid.cell_at(known_until)
         horizon = max([settings.days, *(_days_left(budget, budgets, grid, origin) for budget in theirs)])
         watched = scopes(grid) if name == own.key else []
-        cells = settings.history_days
-        found.append(_part(grid, watched, theirs, budgets, origin, cells, min(horizon, FARTHEST_DAYS)))
-        if name == own.key:
-            found.append(Part(grid, drivers(grid), [], origin, cells, settings.days, takes_slow=False))
-    return found
+        found.append(_part(grid, watched, theirs, budgets, origin, settings.history_days, min(horizon, FARTHEST_DAYS)))
+    costs = found[0]  # of the settings' zone
+    of_drivers = Part(
+        *(costs.grid, drivers(costs.grid), [], costs.origin, costs.cells, settings.days), takes_slow=False
+    )
+    return [*found, of_drivers]
 
 
 def period_of(budgets: Budgets, budget: Budget, at: datetime) -> Period | None:

@@ -59,6 +59,19 @@ class Counts:
     scored: int = 0
 
 
+@dataclass(slots=True)
+class _Making:
+    """One run that is being made."""
+
+    lease: Lease
+    budgets: Budgets
+    slow: SlowMembers
+    is_stopped: Callable[[], bool]
+    counts: Counts = field(default_factory=Counts)
+    moves: Moves = field(default_factory=Moves)
+    numbers: Iterator[int] = field(default_factory=count)  # of what is inserted
+
+
 class ForecastRun:
     """Makes runs, one after the other, in one thread."""
 
@@ -104,7 +117,7 @@ class ForecastRun:
         self._runs.completes(lease, now(), facts)
         return counts
 
-    def _forecast(self, part: Part, making: "_Making") -> None:
+    def _forecast(self, part: Part, making: _Making) -> None:
         lease, counts = making.lease, making.counts
         past = self._reader.read(part.grid, part.watched, part.cells, part.origin)
         counts.scored += self._scores.score(past, lease, next(making.numbers))
@@ -129,7 +142,7 @@ class ForecastRun:
         counts.refused += sum(forecast.refused for forecast in forecasts)
 
     def _write(
-        self, past: Past, forecasts: Sequence[Forecast], places: Sequence[int], making: "_Making", quality: Any
+        self, past: Past, forecasts: Sequence[Forecast], places: Sequence[int], making: _Making, quality: Any
     ) -> None:
         lease = making.lease
         described = [
@@ -140,20 +153,7 @@ class ForecastRun:
         self._insert("forecast_series", described, making)
         self._insert("forecasts", steps, making)
 
-    def _insert(self, table: str, rows: Sequence[dict[str, Any]], making: "_Making") -> None:
+    def _insert(self, table: str, rows: Sequence[dict[str, Any]], making: _Making) -> None:
         lease = making.lease
         token = lease.token(table, next(making.numbers))
         insert(self._store.client, table, arrow_table(table, rows), token, lease.not_after)
-
-
-@dataclass(slots=True)
-class _Making:
-    """One run that is being made."""
-
-    lease: Lease
-    budgets: Budgets
-    slow: SlowMembers
-    is_stopped: Callable[[], bool]
-    counts: Counts = field(default_factory=Counts)
-    moves: Moves = field(default_factory=Moves)
-    numbers: Iterator[int] = field(default_factory=count)  # of what is inserted

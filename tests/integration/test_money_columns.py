@@ -14,6 +14,9 @@ NO_MONEY = re.compile(
 )
 """Texts, counts, factors and ratios whose names only sound like money; `cost_buckets` counts events."""
 
+MEASURED = r"share|rate|ratio|utilization|latency_ms|_factor$|^(requests|tokens|tokens_per_request)_(lately|ahead)$"
+"""Ratios and means, which are floats; what moves a cost with them."""
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreClient]:
@@ -47,21 +50,12 @@ def test_money_is_decimal_in_every_table_and_view(store: StoreClient) -> None:
 def test_the_only_floats_are_measured_or_ratios(store: StoreClient) -> None:
     """Every float column of the store is known by name; none of them is an amount of money that people are told."""
     # What plots draw; how good forecasts were; requests and tokens a second.
-    statistics = (
-        "anomaly_scores",
-        "forecast_scores",
-        "forecast_quality",
-        "demand_ahead",
-        "forecast_drivers",
-        "drivers_ahead",
-    )
+    statistics = ("anomaly_scores", "forecast_scores", "forecast_quality", "demand_ahead")
     of_forecasts = {"scale", "error", "coverage", "probabilities", "probability"}
     floats = {name for table, name, kind in columns(store) if "Float" in kind and table not in statistics}
     assert {"latency_ms", "complexity"} <= floats
     strange = {
-        name
-        for name in floats - {"latency_ms", "complexity", "score", *of_forecasts}
-        if not re.search(r"share|rate|ratio|utilization|latency_ms", name)
+        name for name in floats - {"latency_ms", "complexity", "score", *of_forecasts} if not re.search(MEASURED, name)
     }
     assert strange == set()
 

@@ -16,6 +16,7 @@ from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.money import pico_from_usd, usd_from_pico
 from stream_jobs.facts import facts_of
+from stream_jobs.forecasting.drivers import PARTS
 from stream_jobs.metering.process import Metering
 from stream_jobs.store.tables import TABLES
 from stream_jobs.streams.model import Block, SourcePartition, SourceRecord
@@ -44,6 +45,12 @@ FLOAT_COLUMNS = {"latency_ms", "complexity"}
 """The only columns that are measured rather than counted. Neither is ever multiplied by a price."""
 STATISTICS = {"score", "scale", "error", "coverage", "probabilities"}
 """A surprise; how far forecasts were off, in units of how far repeating the past was; shares and chances."""
+DRIVERS = {
+    *(f"{what}_{when}" for what in ("requests", "tokens") for when in ("lately", "ahead")),
+    "ratio",
+    *(f"{part}_factor" for part in PARTS),
+}
+"""Of `forecast_drivers`: requests and tokens a day, and by what each moves a cost."""
 
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("budget_terms/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
@@ -292,18 +299,18 @@ def _floating(kind: pa.DataType) -> bool:
 
 def test_no_declared_column_is_a_float_but_the_measured_ones() -> None:
     """Neither the Arrow schemas of what is inserted nor the SQL of any table or view; but for statistics: a surprise,
-    chances, how good forecasts were, what plots draw of series (`anomaly_scores`), and what moves costs
-    (`forecast_drivers`: factors, requests and tokens a day). None of them is an amount."""
-    money = {name: schema for name, schema in TABLES.items() if name not in ("anomaly_scores", "forecast_drivers")}
+    chances, how good forecasts were, what plots draw of series (`anomaly_scores`), and what moves costs. None of them
+    is an amount."""
+    money = {name: schema for name, schema in TABLES.items() if name != "anomaly_scores"}
     declared = {field.name for schema in money.values() for field in schema if _floating(field.type)}
-    assert declared - STATISTICS <= FLOAT_COLUMNS
+    assert declared - STATISTICS - DRIVERS <= FLOAT_COLUMNS
     for path in sorted((ROOT / "sql" / "migrations").glob("*.sql")):
-        if path.name in ("0047_anomaly_scores.sql", "0057_forecast_drivers.sql"):
+        if path.name == "0047_anomaly_scores.sql":
             continue
         statements = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
         for line in statements.splitlines():
             if re.search(r"\b(Float(32|64)|BFloat16|Double)\b", line, re.IGNORECASE):
-                assert line.split()[0] in STATISTICS | FLOAT_COLUMNS, f"{path.name}: {line.strip()}"
+                assert line.split()[0] in STATISTICS | DRIVERS | FLOAT_COLUMNS, f"{path.name}: {line.strip()}"
 
 
 def test_money_turns_into_text_and_back_without_a_float() -> None:

@@ -29,7 +29,7 @@ def test_hours_are_one_part_of_everything_and_one_of_demand() -> None:
 def test_days_are_those_of_each_budgets_zone() -> None:
     """In Tokyo it is tomorrow already; the scopes follow the settings."""
     found = budgets(budget("b", timezone="Asia/Tokyo", period="year"), budget("c", timezone="UTC"))
-    own, drivers, tokyo = parts("day", found, NOW, SETTINGS)
+    own, tokyo, drivers = parts("day", found, NOW, SETTINGS)
     assert (own.grid.zone.key, tokyo.grid.zone.key) == ("UTC", "Asia/Tokyo")
     assert tokyo.origin == own.origin + 1
     assert [one.budget_id for one in own.watched] == [""] * 7 + ["c"]

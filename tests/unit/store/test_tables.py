@@ -7,6 +7,7 @@ import pytest
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, OutcomeEvent, ToolCalls
 from stream_jobs.base.errors import CrashError
+from stream_jobs.forecasting.drivers import PARTS
 from stream_jobs.store.tables import TABLES, insert
 from tests.store_server import LEDGER, ledger_rows
 
@@ -44,12 +45,11 @@ def test_money_is_never_a_float() -> None:
         field.name
         for name, schema in TABLES.items()
         for field in schema
-        if pa.types.is_floating(field.type) and name not in ("anomaly_scores", "forecast_drivers")
+        if pa.types.is_floating(field.type) and name != "anomaly_scores"
     }
-    assert floats == {"latency_ms", "complexity", "score", "scale", "error", "coverage"}
-    of_drivers = {field.name for field in TABLES["forecast_drivers"] if pa.types.is_floating(field.type)}
-    assert {name.rpartition("_")[2] for name in of_drivers} == {"lately", "ahead", "ratio", "factor"}
-    assert {name for name in of_drivers if name.startswith("cost")} == set()
+    usage = {f"{what}_{when}" for what in ("requests", "tokens") for when in ("lately", "ahead")}
+    drivers = {*usage, "ratio", *(f"{part}_factor" for part in PARTS)}
+    assert floats == {"latency_ms", "complexity", "score", "scale", "error", "coverage", *drivers}
 
 
 @pytest.mark.parametrize(
