@@ -108,7 +108,7 @@ def drivers_table(found: Sequence[DriversAhead]) -> Table:
             _moved(one.cost, money, one.ratio),
             _moved(one.requests, _count, factors.get("requests")),
             _moved(one.tokens_per_request, _count, factors.get("tokens_per_request")),
-            _moved(one.unit_price, money, factors.get("price")),
+            _moved(one.unit_price, money, factors["known_prices"] * factors["price"] if factors else None),
             Text(_percent(factors["known_prices"]) if factors else one.why),
         )
     return table
