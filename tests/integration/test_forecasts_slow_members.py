@@ -69,12 +69,12 @@ Said = dict[tuple[str, ...], tuple[tuple[str, ...], str]]
 
 
 def said(store: StoreClient, run: ForecastRun) -> Said:
-    """By dimensions and values, what a run of days says: slow members, and why some are not there."""
+    """By dimensions and values, what a run of days says of cost: slow members, and why some are not there."""
     now = store.now()
     run.make(leased(now, Grid("day"), now, limit_s=600, slack_s=900), store.now, lambda: False)
     rows: list[Any] = store.rows(
         "SELECT dims, vals, any(members), any(why) FROM forecasts_now WHERE grain = 'day' AND budget_id = '' "
-        "AND p10 <= p50 AND p50 <= p90 GROUP BY dims, vals HAVING count() = 90"
+        "AND measure = 'effective_cost' AND p10 <= p50 AND p50 <= p90 GROUP BY dims, vals HAVING count() = 90"
     )
     assert all(list(members[: len(CHEAP)]) == CHEAP for _, _, members, _ in rows)
     return {(*dims, *vals): (tuple(members[len(CHEAP) :]), why) for dims, vals, members, why in rows}
