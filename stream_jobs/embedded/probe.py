@@ -18,7 +18,7 @@ def fetch(url: str) -> bytes | None:
     try:
         with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
             return bytes(response.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
 
 
@@ -41,10 +41,10 @@ def trouble(url: str) -> str | None:
         with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S):  # noqa: S310 - our own http URLs
             return None
     except urllib.error.HTTPError as error:
-        with error, contextlib.suppress(OSError):
+        with error, contextlib.suppress(OSError, http.client.HTTPException):
             return error.read(MAX_REASON_BYTES).decode(errors="replace").strip() or str(error)
         return str(error)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return f"does not answer ({type(error).__name__})"
 
 

@@ -14,6 +14,9 @@ OFTEN: Final = 0.5
 """An hour belongs to the habit where it was used in at least this share of its days or weeks."""
 HABIT: Final = 0.6
 """Of the cells of the habit and those that were used besides, so many must have been used as it says."""
+MOST_UNKNOWN: Final = 0.5
+"""Of the cells of a sum. Where too few sums are whole, what nobody knows of them is taken for the mean of the same
+hour: the cells that are known, in a row, would be other hours."""
 BETTER: Final = 0.1
 """By so much more must hours of the week tell than hours of the day, of which there are more to learn from."""
 
@@ -35,6 +38,7 @@ def at_the_same_hours(values: Floats, period: int, steps: int, points: int) -> t
     probabilities = (np.arange(points) + 0.5) / points
     known = np.maximum(values, 0.0)
     before = -len(values) + np.arange(len(values))  # 0 is the first step
+    usual = _usual(known, before, period)
     single = np.zeros((points, steps))
     for slot in range(min(period, steps)):
         there = known[(before - slot) % period == 0]
@@ -43,16 +47,29 @@ def at_the_same_hours(values: Floats, period: int, steps: int, points: int) -> t
             single[:, slot::period] = np.quantile(there, probabilities, method="weibull")[:, None]
     sums = np.full((points, steps), np.nan)
     gaps = np.concatenate([[0], np.cumsum(~np.isfinite(known))])
-    added = np.concatenate([[0.0], np.cumsum(np.nan_to_num(known))])
+    added = np.concatenate([[0.0], np.cumsum(usual)])
     begins = np.flatnonzero(before % period == 0)
     for step in range(steps):
         starts = begins[begins + step + 1 <= len(values)]
-        starts = starts[gaps[starts + step + 1] == gaps[starts]]
+        unknown = gaps[starts + step + 1] - gaps[starts]
+        whole = starts[unknown == 0]
+        starts = whole if len(whole) >= TIMES else starts[unknown <= MOST_UNKNOWN * (step + 1)]
         if len(starts) < TIMES:
             break
         seen = added[starts + step + 1] - added[starts]
         sums[:, step] = np.quantile(seen, probabilities, method="weibull")
     return single, sums
+
+
+def _usual(known: Floats, before: npt.NDArray[np.int_], period: int) -> Floats:
+    """With the mean of the same hour where nobody knows; of all hours where nobody ever knew that one."""
+    slots, seen = before % period, np.isfinite(known)
+    if not seen.any():
+        return np.zeros_like(known)
+    of = np.bincount(slots[seen], minlength=period)
+    added = np.bincount(slots[seen], known[seen], minlength=period)
+    mean = np.where(of > 0, added / np.maximum(of, 1), known[seen].mean())
+    return np.where(seen, known, mean[slots])
 
 
 def _habit(values: Floats, first: int, period: int) -> float:

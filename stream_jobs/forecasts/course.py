@@ -20,12 +20,19 @@ class Course:
 
     @property
     def gone(self) -> tuple[datetime | None, datetime | None, datetime | None]:
-        """P10, P50 and P90 of when the limit is passed: where the cell begins by whose end it is. None: it lasts."""
+        """P10, P50 and P90 of when the limit is passed: where the cell begins by whose end it is, and never before it
+        was forecast. None: it lasts."""
         begins = [self.came[-1][0] if self.came else self.budget.period_start, *(at for at, _ in self.ahead)]
         early, middle, late = (
             passed(self.limit, [band[place] for _, band in self.ahead], begins) for place in (2, 1, 0)
         )
-        return early, middle, late
+        run = self.budget.made.run
+        return _from(run, early), _from(run, middle), _from(run, late)
+
+    @property
+    def is_gone(self) -> bool:
+        """More than the limit is spent by now: nothing is foretold of that."""
+        return self.budget.spent > self.limit
 
     @property
     def most(self) -> Decimal:
@@ -55,3 +62,7 @@ def course_of(
     ]
     until = [*(step.at for step in left[1:]), budget.period_end]
     return Course(budget, limit, list(zip(ends, sums, strict=True)), list(zip(until, bands, strict=True)))
+
+
+def _from(run: datetime, at: datetime | None) -> datetime | None:
+    return None if at is None else max(run, at)

@@ -129,4 +129,4 @@ def _count(number: float) -> str:
 
 def _percent(factor: float) -> str:
     """'+12 %'; far away the factor itself."""
-    return f"{(factor - 1) * 100:+.0f} %" if factor < _FAR else f"x{factor:,.3g}"
+    return f"{round((factor - 1) * 100):+d} %" if factor < _FAR else f"x{factor:,.3g}"

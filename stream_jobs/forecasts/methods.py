@@ -13,7 +13,7 @@ from stream_jobs.forecasting.model import Forecast, Panel
 from stream_jobs.forecasts.beforehand import Beforehand
 from stream_jobs.forecasts.rest_days import rest_days
 
-VERSION: Final = "7"
+VERSION: Final = "8"
 """Raised when the same history gives another forecast."""
 Slow = Callable[[Days, Beforehand | None, frozenset[int]], Mapping[int, SlowPaths]]
 """What slow members say of the series of a panel of days, by their places; of ordinals of holidays."""

@@ -37,7 +37,7 @@ def plot(one: OneSeries, came: Came, ahead: Sequence[Ahead], label: str) -> str:
 
 def picture(one: OneSeries, came: Came, ahead: Sequence[Ahead]) -> bytes:
     """PNG: whose forecast and what it comes to above the plot, why and how good it was below it."""
-    above = [*wrapped(f"{one.series.words}, by the {one.made.grain}: {_in_all(one, ahead)}"), *wrapped(as_of(one.made))]
+    above = [*wrapped(f"{one.series.words}, by the {one.made.grain}: {in_all(one, ahead)}"), *wrapped(as_of(one.made))]
     said = (one.why, f"so far: {quality(one)}", f"method: {one.method}" if ahead else "")
     below = [line for text in said if text for line in wrapped(text)]
     drawn, axes = figure_of(3.4 + _LINE_INCHES * (len(above) + len(below)), ink=PICTURE_INK)
@@ -70,7 +70,7 @@ def course_picture(course: Course) -> bytes:
         axes.fill_between(times, lower, upper, facecolor=(BAND_COLOUR, 0.25), linewidth=0, label="P10 to P90")
         axes.plot(times, path, color=BAND_COLOUR, linewidth=1.4, label="P50")
         axes.axhline(float(unit.stated(course.limit)), color=LIMIT_COLOUR, linewidth=1.0, label="amount")
-        if gone is not None:
+        if gone is not None and not course.is_gone:
             axes.axvline(gone, color=LIMIT_COLOUR, linewidth=0.8, linestyle=":", label="gone (P50)")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=8, borderaxespad=0.1)
         axes.set_xlim(budget.period_start, budget.period_end)
@@ -86,11 +86,13 @@ def _png(drawn: Any, above: Sequence[str], below: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _in_all(one: OneSeries, ahead: Sequence[Ahead]) -> str:
+def in_all(one: OneSeries, ahead: Sequence[Ahead]) -> str:
+    """'$10.00 ($8.00 to $12.00) in the next 3 days, steady'."""
     if not ahead:
         return one.label
     low, middle, high = (figure(one, amount) for amount in ahead[-1].total)
-    return f"{middle} ({low} to {high}) in the next {len(ahead)}, {one.label}"
+    length = f"{len(ahead)} {one.made.grain}{'s' if len(ahead) != 1 else ''}"
+    return f"{middle} ({low} to {high}) in the next {length}, {one.label}"
 
 
 def _draw(axes: Any, one: OneSeries, came: Came, ahead: Sequence[Ahead], ink: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from typing import Final, Self
+from urllib.parse import quote
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 NotReady = str | None
 """Why a process cannot do its work yet; None when it can."""
 TEXT: Final = "text/plain; charset=utf-8"
+_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,17 @@ def _handler(
             elif path == "/metrics":
                 self.answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
             elif path in routes:
-                answer = _asked(routes[path], query, path)
+                answer = _asked(routes[path], _quoted(query), path)
                 self.answer(answer.status, answer.body, answer.content_type)
             else:
                 self.answer(http.HTTPStatus.NOT_FOUND, hint)
 
     return Handler
+
+
+def _quoted(query: str) -> str:
+    """Bytes that a URL has only as %XX, as curl sends what is typed: written so. http.server reads them as Latin-1."""
+    return quote(query.encode("latin-1"), safe=_ASCII)
 
 
 def _asked(route: Route, query: str, path: str) -> Answer:

@@ -3,11 +3,13 @@
 import json
 import socket
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TypeVar
 
 import pytest
 
-from stream_jobs.embedded.probe import relayed
+from stream_jobs.embedded.probe import fetch, relayed, trouble
 from stream_jobs.runtime.health import Answer, HealthServer
 
 
@@ -19,8 +21,14 @@ def test_an_answer_is_passed_on_as_it_is() -> None:
             assert relayed(f"{server.url}/ask?x=1") == said
 
 
-@pytest.mark.parametrize("said", [b"", b"nonsense\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhalf"])
-def test_one_that_dies_in_its_answer_has_not_answered(said: bytes) -> None:
+Asked = TypeVar("Asked")
+DYING = (
+    *(b"", b"nonsense\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nhalf"),
+    b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 99\r\n\r\nhalf",
+)
+
+
+def asked_of_one_that_dies(ask: Callable[[str], Asked], said: bytes) -> Asked:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
@@ -31,8 +39,22 @@ def test_one_that_dies_in_its_answer_has_not_answered(said: bytes) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        found = relayed(f"http://127.0.0.1:{listening.getsockname()[1]}/ask")
+        found = ask(f"http://127.0.0.1:{listening.getsockname()[1]}/ask")
         thread.join()
+    return found
+
+
+@pytest.mark.parametrize("said", DYING[:3])
+def test_one_that_dies_in_its_answer_has_not_answered(said: bytes) -> None:
+    found = asked_of_one_that_dies(relayed, said)
     assert found.status == HTTPStatus.SERVICE_UNAVAILABLE
     assert json.loads(found.body) == {"error": "the job does not answer"}
     assert found.content_type == "application/json"
+
+
+@pytest.mark.parametrize("said", DYING)
+def test_one_that_dies_in_its_answer_ends_nobody_else(said: bytes) -> None:
+    """Metrics of the others, and what is ready, are still told."""
+    assert asked_of_one_that_dies(fetch, said) is None
+    if said != DYING[2]:  # the status alone says that it is ready
+        assert asked_of_one_that_dies(trouble, said)

@@ -70,6 +70,17 @@ def test_a_habit_survives_what_nobody_knows_and_a_few_exceptions() -> None:
     assert habit_of(np.full(DAYS * 24, np.nan), FIRST) is None
 
 
+def test_sums_of_what_has_a_gap_in_each_are_those_of_the_same_hours() -> None:
+    """Every other batch is not known: no three days in a row are. Half of the batches are no half of what they cost."""
+    values = used((HOUR == 2) | (HOUR == 3))
+    values[(HOUR == 2) & (CELLS // 24 % 2 == 1)] = np.nan
+    (found,) = forecast_hours(Panel(["s"], "hour", FIRST, values[None, :]), 72)
+    assert found.method == "the same hours"
+    low, middle, high = (found.sums[-1].quantile(probability) for probability in (0.1, 0.5, 0.9))
+    assert middle == pytest.approx(6000, rel=0.05)
+    assert 5000 < low <= middle <= high < 7000
+
+
 @given(st.lists(st.sampled_from([0.0, 0.0, 1.0, 1e15, -3.0, float("nan")]), max_size=800), st.integers(0, 60))
 def test_steps_and_sums_are_rising_and_within_what_there_was(values: list[float], steps: int) -> None:
     """Whatever was; sums of which too few were seen are left open."""

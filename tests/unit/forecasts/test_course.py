@@ -59,3 +59,13 @@ def test_a_period_that_begins_with_its_forecast_has_nothing_behind() -> None:
     found = course_of(replace(DAY, period_start=NOW, spent=Decimal(0)), Decimal(25), [], {}, hours(3))
     assert found is not None
     assert (found.came, found.gone[1]) == ([], NOW + 2 * HOUR)
+
+
+def test_nothing_is_gone_before_it_was_forecast() -> None:
+    """The hour that the forecast began with is half over."""
+    made = replace(MADE, run=NOW + HOUR / 2)
+    found = course(replace(DAY, made=made, spent=Decimal(30)), limit=39)
+    assert found.gone == (NOW + HOUR / 2, NOW + HOUR / 2, NOW + HOUR)
+    assert not found.is_gone
+    assert course(limit=44).is_gone
+    assert not course(limit=45).is_gone  # all of it is spent, and no more

@@ -100,6 +100,7 @@ def test_what_moves_a_cost_is_said_in_words_and_beside_what_was() -> None:
         "cost a day +50 % in the next 28 days beside the last 28: requests +100 %, tokens per request -50 %, "
         "the rest of the price +49 %"
     )
+    assert replace(DRIVERS, ratio=0.999).words.startswith("cost a day +0 % in")  # not -0 %
     refused = replace(DRIVERS, days=84, ratio=None, why="no forecast", requests=NONE, factors={}, usd={})
     refused = replace(refused, tokens_per_request=NONE, unit_price=NONE)
     assert refused.words == "no forecast"

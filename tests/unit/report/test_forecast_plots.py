@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from stream_jobs.forecasts.overrides import OfSeries
-from stream_jobs.report.forecast_plots import course_picture, picture, plot
+from stream_jobs.report.forecast_plots import course_picture, in_all, picture, plot
 from tests.unit.forecasts.seen import HOUR, NOW, hours, one
 from tests.unit.forecasts.test_course import DAY, course
 
@@ -18,6 +18,11 @@ def test_a_picture_is_made_of_whatever_is_known() -> None:
     assert len(full) > 10_000
     for came, ahead in (([], hours(2)), (CAME, []), ([], [])):
         assert picture(one(), came, ahead).startswith(b"\x89PNG")
+
+
+def test_a_picture_says_of_how_many_hours_it_is() -> None:
+    assert in_all(one(), hours(3)).endswith("in the next 3 hours, steady")
+    assert in_all(one(), hours(1)).endswith("in the next 1 hour, steady")
 
 
 def test_a_plot_in_a_page_has_no_text_from_outside() -> None:

@@ -74,6 +74,16 @@ def test_what_jobs_answer_beside_these(caplog: pytest.LogCaptureFixture) -> None
         assert get(server.url)[1] == "try /healthz, /readyz, /metrics, /twice or /fails\n"
 
 
+def test_a_question_in_bytes_is_the_one_that_is_written_with_percent_signs() -> None:
+    """curl sends what is typed; who passes the question on may not."""
+    with HealthServer(0, lambda: None, routes={"/ask": lambda query: Answer(HTTPStatus.OK, query.encode())}) as server:
+        asked = f"GET /ask?a=\u65e5%ff&b=+\x01 HTTP/1.0\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(asked.encode())
+            with connection.makefile("rb") as answer:
+                assert answer.read().endswith(b"\r\n\r\na=%E6%97%A5%ff&b=+%01")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
 @pytest.mark.parametrize(
     "headers",
