@@ -6,6 +6,8 @@ from stream_jobs.base.readable import exact, instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
     from pathlib import Path
 
     from stream_jobs.budgets.forecast_status import BudgetForecast, Forecasts
@@ -14,11 +16,13 @@ if TYPE_CHECKING:
     from stream_jobs.output.console import Console
     from stream_jobs.store.client import StoreClient
 
+ALREADY: Final = "already"
 FORECAST_COLUMNS: Final = ("forecast (P10 to P90)", "chance", "gone (P50, UTC)")
 
 
 def forecast_cells(standing: "BudgetStanding", found: "Forecasts") -> tuple[str, str, str]:
-    """Of FORECAST_COLUMNS; empty where nothing is forecast. One that is stale says so."""
+    """Of FORECAST_COLUMNS; empty where nothing is forecast. One that is stale says so. What is spent is not foretold:
+    the instant that is kept for it is the run's."""
     from stream_jobs.budgets.forecast_status import chance_of, forecast_of
     from stream_jobs.budgets.outlook_text import chance_text
 
@@ -30,8 +34,7 @@ def forecast_cells(standing: "BudgetStanding", found: "Forecasts") -> tuple[str,
     if forecast.stale_since is not None:
         band += ", stale"
     chance = chance_of(forecast, standing)
-    gone = forecast.breach_p50 if forecast.amount == standing.amount else None
-    return band, "" if chance is None else chance_text(chance), "" if gone is None else instant(gone)
+    return band, "" if chance is None else chance_text(chance), _gone(standing, forecast.amount, forecast.breach_p50)
 
 
 def print_forecasts(console: "Console", standings: "Sequence[BudgetStanding]", found: "Forecasts") -> None:
@@ -46,11 +49,11 @@ def print_forecasts(console: "Console", standings: "Sequence[BudgetStanding]", f
         if forecast is None:
             continue
         rows += 1
-        gone = [at for at in (forecast.breach_p10, forecast.breach_p90) if at is not None]
+        gone = [_gone(standing, forecast.amount, at) for at in (forecast.breach_p10, forecast.breach_p90)]
         table.add_row(
             ", ".join(standing.vals) or "all",
             *forecast_cells(standing, found),
-            ", ".join(map(instant, gone)) if forecast.amount == standing.amount else "",
+            "" if ALREADY in gone else ", ".join(filter(None, gone)),
             _raised(forecast),
             f"{forecast.label}: {forecast.why}" if forecast.why else forecast.label,
             _as_of(forecast, standing),
@@ -86,8 +89,18 @@ def plot_course(course: "Course | None", path: "Path") -> None:
     from stream_jobs.report.forecast_plots import course_picture
 
     if course is None:
-        raise ConfigError("nothing to plot: there is no forecast of this budget's period; without --plot it says why")
+        raise ConfigError(
+            "nothing to plot: there is no forecast of this budget's period; "
+            "'spendstream forecast' has what there is, or why not"
+        )
     page.write(course_picture(course), path, "--plot")
+
+
+def _gone(standing: "BudgetStanding", amount: "Decimal", at: "datetime | None") -> str:
+    """`amount`: that `at` is about."""
+    if at is None or amount != standing.amount:
+        return ""
+    return ALREADY if standing.spent > amount else instant(at)
 
 
 def _raised(forecast: "BudgetForecast") -> str:

@@ -91,7 +91,7 @@ def _earliest(at: datetime | date) -> datetime:
 
 
 def _show(found: Sequence[dict[str, Any]]) -> None:
-    from stream_jobs.base.readable import clock, money, percent
+    from stream_jobs.base.readable import clock, money, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -101,7 +101,7 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     for one in found:
         total = [money(one["total"][name]) if one["total"][name] is not None else "" for name in ("p50", "p10", "p90")]
         spent = "" if one["spent"] is None else money(one["spent"])
-        chance = "" if one["probability"] is None else percent(Decimal(str(one["probability"])), 1)
+        chance = "" if one["probability"] is None else reached(Decimal(str(one["probability"])), 1)
         when = str(one["dates"]["p50"] or "")
         who = (clock(one["at"]), one["budget"], spent, money(one["amount"]))
         table.add_row(*who, *total, chance, when, one["alert"], one["label"], one["why"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import urllib.error
 import urllib.request
 from typing import Final
@@ -28,11 +29,17 @@ def relayed(url: str) -> Answer:
         with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
             return Answer(http.HTTPStatus.OK, response.read(), response.headers["Content-Type"])
     except urllib.error.HTTPError as error:
-        with error, contextlib.suppress(OSError, ValueError):
-            return Answer(http.HTTPStatus(error.code), error.read(MAX_REASON_BYTES), error.headers["Content-Type"])
+        with error, contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            # Whole: half of an `error` is no JSON.
+            return Answer(http.HTTPStatus(error.code), error.read(), error.headers["Content-Type"])
     except (OSError, ValueError, http.client.HTTPException):
         pass
-    return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "the job does not answer"}\n', "application/json")
+    return nobody_answers("the job does not answer")
+
+
+def nobody_answers(why: str) -> Answer:
+    """503, in the form of the jobs' routes."""
+    return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, json.dumps({"error": why}).encode() + b"\n", "application/json")
 
 
 def trouble(url: str) -> str | None:

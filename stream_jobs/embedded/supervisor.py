@@ -4,7 +4,6 @@ Workers talk to the broker over the Kafka protocol and to the store over ClickHo
 cluster; only the addresses differ.
 """
 
-import http
 import logging
 import os
 import secrets
@@ -28,7 +27,7 @@ from stream_jobs.embedded.forks import Forks
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
-from stream_jobs.embedded.probe import answers, fetch, relayed
+from stream_jobs.embedded.probe import answers, fetch, nobody_answers, relayed
 from stream_jobs.embedded.replacement import BrokerReplacement
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.embedded.workers import FORECASTER, WORKER, WorkerChild, start_workers
@@ -234,7 +233,7 @@ class Embedded:
         """As the process answers that forecasts."""
         forecaster = self._workers.get(FORECASTER)
         if forecaster is None:
-            return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, b"starting\n")
+            return nobody_answers("starting or stopping")
         return relayed(f"{forecaster.url}{DEMAND}?{query}")
 
     def watch(self) -> None:

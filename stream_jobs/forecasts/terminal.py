@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
-from stream_jobs.base.readable import clock, exact, instant, money, percent
+from stream_jobs.base.readable import clock, exact, instant, money, percent, reached
 from stream_jobs.forecasts.drivers_ahead import DriversAhead, drivers_table
 from stream_jobs.forecasts.overrides import OfSeries, Override
 from stream_jobs.forecasts.read import COST, Ahead, Band, BudgetAhead, Made, OneSeries, Runs
@@ -109,7 +109,7 @@ def budgets_table(budgets: Sequence[BudgetAhead]) -> Table:
         table.add_column(column, justify="left" if left else "right")
     for one in budgets:
         band = [one.unit.text(figure) for figure in one.total] if one.total else [""] * 3
-        chance = "" if one.probability is None else percent(Decimal(str(one.probability)), 1)
+        chance = "" if one.probability is None else reached(Decimal(str(one.probability)), 1)
         likely = one.gone[1] is not None
         table.add_row(
             Text(one.name),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.readable import instant, percent
+from stream_jobs.base.readable import instant, reached
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.read import BudgetAhead, read_ahead, read_budgets, read_runs, read_series, the_one
 from stream_jobs.forecasts.recent import read_recent
@@ -67,7 +67,7 @@ def _line(one: BudgetAhead) -> BudgetLine:
     if one.total is not None:
         low, middle, high = (one.unit.text(amount) for amount in one.total)
         band = f"{middle} ({low} to {high})"
-    chance = "" if one.probability is None else percent(Decimal(str(one.probability)), 1)
+    chance = "" if one.probability is None else reached(Decimal(str(one.probability)), 1)
     label = one.why if one.label == "refused" else one.label
     spent, amount = one.unit.text(one.spent), one.unit.text(one.amount)
     return BudgetLine(one.name, instant(one.period_end), spent, amount, band, chance, gone(one), label)

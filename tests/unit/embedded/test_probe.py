@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from stream_jobs.embedded.probe import fetch, relayed, trouble
+from stream_jobs.embedded.probe import fetch, nobody_answers, relayed, trouble
 from stream_jobs.runtime.health import Answer, HealthServer
 
 
@@ -19,6 +19,19 @@ def test_an_answer_is_passed_on_as_it_is() -> None:
         said = Answer(status, b'{"a": 1}', "application/json")
         with HealthServer(0, lambda: None, routes={"/ask": lambda _, said=said: said}) as server:  # type: ignore[misc]
             assert relayed(f"{server.url}/ask?x=1") == said
+
+
+def test_a_long_refusal_is_passed_on_whole() -> None:
+    """Half of it would be no JSON."""
+    said = Answer(HTTPStatus.SERVICE_UNAVAILABLE, json.dumps({"error": "m" * 4096}).encode(), "application/json")
+    with HealthServer(0, lambda: None, routes={"/ask": lambda _: said}) as server:
+        assert relayed(f"{server.url}/ask") == said
+
+
+def test_where_there_is_no_part_yet_it_is_said_in_the_same_form() -> None:
+    found = nobody_answers("starting")
+    assert (found.status, found.content_type) == (HTTPStatus.SERVICE_UNAVAILABLE, "application/json")
+    assert json.loads(found.body) == {"error": "starting"}
 
 
 Asked = TypeVar("Asked")
@@ -44,7 +57,7 @@ def asked_of_one_that_dies(ask: Callable[[str], Asked], said: bytes) -> Asked:
     return found
 
 
-@pytest.mark.parametrize("said", DYING[:3])
+@pytest.mark.parametrize("said", DYING)
 def test_one_that_dies_in_its_answer_has_not_answered(said: bytes) -> None:
     found = asked_of_one_that_dies(relayed, said)
     assert found.status == HTTPStatus.SERVICE_UNAVAILABLE

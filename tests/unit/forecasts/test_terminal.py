@@ -57,6 +57,17 @@ def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> Non
     assert "spent is without what is held for usage that has no price" in text
 
 
+def test_a_chance_is_never_said_to_be_certain_that_is_not() -> None:
+    """Neither of happening nor of not happening."""
+    said = []
+    for chance in (0.0, 0.0004, 0.998, 0.9996, 1.0):
+        out = io.StringIO()
+        found = Overview(Runs(MADE, None, ""), [], [replace(BUDGET, probability=chance)], [])
+        print_overview(Console(file=out), found)
+        said.append(next(line for line in out.getvalue().splitlines() if line.startswith("all\t")).split("\t")[7])
+    assert said == ["0.0 %", "< 0.1 %", "99.8 %", "99.9 %", "100.0 %"]
+
+
 def test_a_series_in_full_says_how_and_how_well_it_is_forecast() -> None:
     out = io.StringIO()
     print_series(Console(file=out), Shown(one(), hours(3), BUDGET, []))
