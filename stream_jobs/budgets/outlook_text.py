@@ -15,7 +15,8 @@ def chance_text(chance: float) -> str:
     """'85 %'. What is not certain is never said to be."""
     if not 0 < chance < 1:
         return f"{chance:.0%}".replace("%", " %")
-    return f"{min(99, max(1, round(chance * 100)))} %"
+    whole = round(chance * 100)
+    return "< 1 %" if whole < 1 else "> 99 %" if whole > 99 else f"{whole} %"
 
 
 def is_held(standing: Standing, key: ThresholdKey) -> bool:

@@ -17,6 +17,15 @@ def config_dir_of(args: argparse.Namespace) -> Path | None:
     return found
 
 
+def config_dir_said() -> Path | None:
+    """What the environment says, without which an instance reads config/ in its data folder. Raises ConfigError."""
+    from stream_jobs.base.environment import from_environment
+    from stream_jobs.settings import PipelineSettings
+
+    settings = from_environment(PipelineSettings)
+    return settings.config_dir if "config_dir" in settings.model_fields_set else None
+
+
 def find_config_dir(args: argparse.Namespace) -> Path | None:
     """The same, whatever lies there. Raises ConfigError when the settings are wrong, or nothing says whose of several
     instances."""

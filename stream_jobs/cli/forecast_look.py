@@ -177,7 +177,10 @@ def _outlined(one: "Outlined") -> dict[str, Any]:
 
 
 def _budget(one: "BudgetAhead") -> dict[str, Any]:
-    names = ("budget_id", "values", "period_start", "period_end", "amount", "spent", "probability", "label", "why")
+    names = (
+        *("budget_id", "values", "period_start", "period_end", "amount", "amount_now", "spent", "probability"),
+        *("label", "why"),
+    )
     stated = {"unit": one.unit.kept_in, "currency": one.unit.name, "rate": one.unit.rate}
     return {
         **{name: getattr(one, name) for name in names},

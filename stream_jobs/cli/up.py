@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from stream_jobs.base.errors import SpendstreamError
+    from stream_jobs.cli.config_dir import config_dir_said
     from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE
     from stream_jobs.embedded.options import embedded_from
     from stream_jobs.output.console import Console
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
     log_to_stderr()
     console = Console(stderr=True)
+    args.config_dir = args.config_dir or config_dir_said()
     embedded = embedded_from(args, broker=args.broker)
     # While it starts, SIGTERM is what Ctrl-C is: an interrupt, after which `start` leaves nothing behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -36,7 +36,9 @@ def add_instance_options(
     parser.add_argument(
         "--config-dir",
         type=folder_of,
-        help="folder with attribution.yaml, overlays/, rate_cards/ (default: config/ in the data folder, if any)",
+        help="folder with attribution.yaml, budgets.yaml, overlays/, rate_cards/ and the like (default: "
+        + ("" if default_data_dir else "SPENDSTREAM_CONFIG_DIR, else ")
+        + "config/ in the data folder, if any)",
     )
 
 

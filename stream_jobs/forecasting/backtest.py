@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stream_jobs.forecasting.model import Told
 from stream_jobs.forecasting.paths import SCALE, Paths
 from stream_jobs.forecasting.profiles import DAY, WEEK
 
@@ -31,7 +32,7 @@ class Misses:
     of_sums: Floats
 
 
-def misses(paths: Paths, values: Floats, origin: int) -> Misses:
+def misses(paths: Paths, values: Floats, origin: int, told: Told = lambda _done, _of: None) -> Misses:
     """Of origins in the week before `origin`; where steps are farther ahead than a day, as much earlier."""
     horizon = paths.horizon
     earliest = max(FIRST, origin - WEEK - max(0, horizon - DAY))
@@ -46,5 +47,6 @@ def misses(paths: Paths, values: Floats, origin: int) -> Misses:
         of_steps[place, :, :over] = SCALE.to(came) - said
         sums, expected = np.cumsum(np.maximum(came, 0.0), axis=1), np.cumsum(SCALE.back(said), axis=1)
         of_sums[place, :, :over] = SCALE.to(sums) - SCALE.to(expected)
+        told(place + 1, len(origins))
     targets = np.array(list(origins), np.int64)[:, None] + np.arange(horizon)
     return Misses(targets, of_steps, of_sums)

@@ -7,12 +7,11 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.forecasting.day_ahead import DayAhead
-from stream_jobs.forecasting.day_history import Told
 from stream_jobs.forecasting.day_model import MEMBERS, DayFit, Past
 from stream_jobs.forecasting.day_outlook import DayOutlook
 from stream_jobs.forecasting.day_slow import SlowPaths
 from stream_jobs.forecasting.declared import Declared
-from stream_jobs.forecasting.model import Forecast, Label, Panel, refusal
+from stream_jobs.forecasting.model import Forecast, Label, Panel, Told, refusal
 
 METHOD: Final = "median of days"
 PROVISIONAL: Final = 3  # known days from which on it is that, and no cold start

@@ -8,12 +8,13 @@ import numpy.typing as npt
 
 from stream_jobs.forecasting import day_model
 from stream_jobs.forecasting.day_model import Past
+from stream_jobs.forecasting.days_off import NONE, DaysOff
+from stream_jobs.forecasting.model import Told
 
 Floats = npt.NDArray[np.float64]
 KNOTS: Final = (1, 2, 3, 4, 5, 6, 7, 10, 14, 21, 28, 35, 49, 63, 91, 126, 182, 273, 400)
 """Days ahead at which errors are looked at; what lies between them is interpolated."""
 LEAST_KNOWN: Final = 0.9  # of the days of a sum: else it is not known either
-Told = Callable[[int, int], None]
 
 
 class Stored(NamedTuple):
@@ -41,15 +42,16 @@ def look_back(
     holidays: frozenset[int] = frozenset(),
     told: Told = lambda _done, _of: None,
     keep: Callable[[int, day_model.DayFit, Floats], None] = lambda _origin, _fitted, _path: None,
+    off: DaysOff = NONE,
 ) -> Stored:
     """`origins`: ordinals, evenly apart and rising, each with at least a day before it. `keep` is given each with its
-    fit and what it expects of days up to the last knot."""
+    fit and what it expects of days up to the last knot. `off`: of the past, beside the holidays."""
     knots = knots_of(horizon)
     shape = (len(origins), len(past.values), len(knots))
     step_errors, sum_errors = np.full(shape, np.nan), np.full(shape, np.nan)
     known, held = np.zeros(shape[:2]), np.zeros(shape[:2])
     for index, origin in enumerate(origins.tolist()):
-        fitted = day_model.fit(past.before(origin), holidays)
+        fitted = day_model.fit(past.before(origin), holidays | off.before(origin))
         path = day_model.expected(fitted, int(knots[-1]), holidays)
         keep(origin, fitted, path)
         steps, sums = path[:, knots - 1], np.cumsum(path, axis=1)[:, knots - 1]

@@ -69,6 +69,11 @@ def past_of(values: Floats, first: int) -> Past:
     return Past(first, positive, *lumps.usual(positive), asleep.tails(positive), known)
 
 
+def logarithms(past: Past) -> Floats:
+    """(series, days): each day over what its own past says of nearly nothing; NaN where either is not known."""
+    return np.asarray(np.log(past.values + np.maximum(FLOOR * past.usual, LEAST_FLOOR)))
+
+
 def fit(past: Past, holidays: frozenset[int] = frozenset()) -> DayFit:
     """Uses all days of it: cut it with `before`."""
     days = min(past.values.shape[1], YEAR)

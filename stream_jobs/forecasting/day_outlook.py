@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting import asleep, day_bands, day_model, day_slow
+from stream_jobs.forecasting import asleep, day_bands, day_model, day_slow, days_off
 from stream_jobs.forecasting.day_ahead import DayAhead
-from stream_jobs.forecasting.day_history import KNOTS, Told, knots_of, look_back
+from stream_jobs.forecasting.day_history import KNOTS, knots_of, look_back
 from stream_jobs.forecasting.day_slow import SlowPaths
 from stream_jobs.forecasting.declared import Declared, nothing
-from stream_jobs.forecasting.model import Panel
+from stream_jobs.forecasting.model import Panel, Told
 
 Floats = npt.NDArray[np.float64]
 MOST_DAYS: Final = KNOTS[-1]
@@ -44,6 +44,7 @@ class DayOutlook:
         )
         self._declared = nothing(len(panel.names), panel.first) if declared is None else declared
         self._holidays = holidays
+        self._off = days_off.find(day_model.logarithms(self.past), panel.first)
         self._kept: dict[int, tuple[day_model.DayFit, Floats]] = {}
         wanted = frozenset(asked)
 
@@ -52,7 +53,7 @@ class DayOutlook:
                 self._kept[origin] = fitted, path
 
         origins = _origins(self.past, horizon, wanted)
-        self._stored = look_back(self.past, origins, horizon, holidays, told, keep)
+        self._stored = look_back(self.past, origins, horizon, holidays, told, keep, self._off)
         self._sums = day_bands.sizes(self._stored, self._stored.sum_errors, sums=True)
         self._steps = day_bands.sizes(self._stored, self._stored.step_errors, sums=False)
 
@@ -83,7 +84,7 @@ class DayOutlook:
         return np.asarray(np.log((day_model.expected(fitted, horizon, self._holidays, more) + floor) / (path + floor)))
 
     def _look(self, past: day_model.Past, horizon: int) -> tuple[day_model.DayFit, Floats]:
-        fitted = day_model.fit(past, self._holidays)
+        fitted = day_model.fit(past, self._holidays | self._off.before(past.first + past.values.shape[1]))
         return fitted, day_model.expected(fitted, horizon, self._holidays)
 
 

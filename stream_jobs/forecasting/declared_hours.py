@@ -9,19 +9,21 @@ import numpy as np
 
 from stream_jobs.forecasting.declared import Declared, Floats
 from stream_jobs.forecasting.hourly import forecast_hours
-from stream_jobs.forecasting.model import Forecast, Panel
+from stream_jobs.forecasting.model import Forecast, Panel, Told
 from stream_jobs.forecasting.paths import SCALE
 from stream_jobs.forecasting.uncertain import Uncertain
 
 MIDDLE: Final = 1  # of the columns of steps
 
 
-def forecast_declared_hours(panel: Panel, horizon: int, declared: Declared) -> list[Forecast]:
+def forecast_declared_hours(
+    panel: Panel, horizon: int, declared: Declared, told: Told = lambda _done, _of: None
+) -> list[Forecast]:
     """As `forecast_hours`, whose bounds are those of what is not declared: factors and amounts come after them. Raises
     ValueError as it does."""
     usual = replace(panel, values=declared.taken_out(panel.values, panel.first))
     factors, amounts = declared.of(panel.origin, horizon)
-    found = forecast_hours(usual, horizon)
+    found = forecast_hours(usual, horizon, told)
     return [
         forecast if forecast.refused else _put_back(forecast, factors[place], amounts[place])
         for place, forecast in enumerate(found)

@@ -1,7 +1,7 @@
 """The next hours of a tenant's series: the middle of cheap forecasts, with bands from what they missed by so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,12 +12,12 @@ from stream_jobs.forecasting.backtest import misses
 from stream_jobs.forecasting.bands import OF_STEPS, OF_SUMS, POINTS, Bucket, bucket_of, buckets
 from stream_jobs.forecasting.ended import Silence, after_return, return_chance, silence
 from stream_jobs.forecasting.intermittent import farther_than_seen, is_intermittent, seen_sums
-from stream_jobs.forecasting.model import QUANTILES, Forecast, Label, Panel, refusal
+from stream_jobs.forecasting.model import QUANTILES, Forecast, Label, Panel, Told, refusal
 from stream_jobs.forecasting.paths import FARTHEST, SCALE, WINDOW, Paths
 from stream_jobs.forecasting.peers import BORROWED, YOUNG, age_of, course_of_peers
 from stream_jobs.forecasting.profiles import DAY, WEEK
 from stream_jobs.forecasting.robust import mean
-from stream_jobs.forecasting.same_hours import at_the_same_hours, habit_of
+from stream_jobs.forecasting.same_hours import at_the_same_hours, at_todays_hours, habit_of
 from stream_jobs.forecasting.spikes import without_spikes
 from stream_jobs.forecasting.uncertain import Uncertain
 
@@ -40,9 +40,9 @@ MOST: Final = 1e15
 """Of an amount: sums of it stay exact enough."""
 
 
-def forecast_hours(panel: Panel, horizon: int) -> list[Forecast]:
+def forecast_hours(panel: Panel, horizon: int, told: Told = lambda _done, _of: None) -> list[Forecast]:
     """Of each series of the panel, from its end on. Raises ValueError for a panel of days or a negative horizon."""
-    return Hours(panel, horizon).forecast(panel.origin)
+    return Hours(panel, horizon, told).forecast(panel.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class _Seen:
 class Hours:
     """Forecasts of one panel from any number of origins, which share what was forecast before each."""
 
-    def __init__(self, panel: Panel, horizon: int) -> None:
+    def __init__(self, panel: Panel, horizon: int, told: Told = lambda _done, _of: None) -> None:
         """`horizon`: hours, 0 or more. Raises ValueError for a panel of days or a negative horizon."""
         if panel.step != "hour" or horizon < 0:
             raise ValueError(f"so many hours ahead, of a panel of hours: not {horizon}, of {panel.step}s")
-        self.panel, self.horizon = panel, horizon
+        self.panel, self.horizon, self._told = panel, horizon, told
         self._values = np.clip(panel.values, -MOST, MOST)
         self._usual = without_spikes(self._values)
         self._paths = Paths(self._usual, max(horizon, LEAST))
@@ -93,7 +93,7 @@ class Hours:
     def _bands(self, column: int, usual: npt.NDArray[np.bool_]) -> tuple[Floats, list[list[Uncertain]]]:
         """Of every series its steps, (series, steps, 3), and its sums."""
         window = self._usual[:, max(column - WINDOW, 0) : column]
-        missed = misses(self._paths, self._usual, column)
+        missed = misses(self._paths, self._usual, column, self._told)
         level = np.nan_to_num(np.sqrt(mean(SCALE.to(window[:, -WEEK:]) ** 2)))
         most = FARTHEST * np.nan_to_num(np.fmax.reduce(window, axis=1, initial=0.0))
         wider = np.where(age_of(window) < DAY, NEWBORN, 1.0)[:, None]
@@ -117,6 +117,9 @@ class Hours:
             ]
             for series, (row, widths) in enumerate(zip(middles.tolist(), spread.tolist(), strict=True))
         ]
+        for series, row in enumerate(sums if self.horizon else []):  # a sum of one step is that step
+            shape = _around(by_step[0].shape[series], float(errors[series, 0, 1]))
+            row[0] = replace(row[0], middle=float(path[series, 0]), spread=float(scale[series, 0]), shape=shape)
         return np.minimum(steps, most[:, None, None]), sums
 
     def _one(self, place: int, name: str, values: Floats, seen: _Seen) -> Forecast:
@@ -150,6 +153,7 @@ class Hours:
     def _intermittent(self, name: str, values: Floats, seen: _Seen, gap: str) -> Forecast:
         single, sums = seen_sums(values, self.horizon, POINTS, seen.farther)
         why, method = "used in few hours: rely on sums", "sums that there were"
+        values = at_todays_hours(values, seen.origin - len(values))
         period = habit_of(values, seen.origin - len(values))
         if period is not None:
             single, same = at_the_same_hours(values, period, self.horizon, POINTS)
@@ -165,6 +169,13 @@ def _errors(bucket: Bucket) -> tuple[Floats, Floats, Floats]:
     least, less, more, most = np.quantile(bucket.shape, (low, ONE_SIDED, 1 - ONE_SIDED, high), axis=1)
     middle = np.clip(0.0, less, more)
     return np.minimum(least, middle), middle, np.maximum(most, middle)
+
+
+def _around(shape: Floats, middle: float) -> Floats:
+    """A bucket's shape with another median, and the same P10 and P90."""
+    probabilities = (np.arange(POINTS) + 0.5) / POINTS
+    near = np.clip(1 - np.abs(probabilities - 0.5) / (0.5 - QUANTILES[0]), 0.0, 1.0)
+    return np.maximum.accumulate(shape + near * (middle - shape[POINTS // 2]))
 
 
 def _spread(by_bucket: Sequence[Floats], places: npt.NDArray[np.int64]) -> Floats:

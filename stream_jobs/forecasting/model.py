@@ -1,6 +1,6 @@
 """The words of forecasts: the history of one tenant's series, and what is said of the future of each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from stream_jobs.forecasting.uncertain import Uncertain
 
 Floats = npt.NDArray[np.float64]
+Told = Callable[[int, int], None]
+"""Called as work goes on: how much of it is done, of how much."""
 QUANTILES: Final = (0.1, 0.5, 0.9)
 """P10, P50 and P90 of a step: the columns of `Forecast.steps`."""
 Step = Literal["hour", "day"]

@@ -5,15 +5,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stream_jobs.forecasting.moved_hours import as_if_always
 from stream_jobs.forecasting.profiles import DAY, WEEK
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 TIMES: Final = 4
 """Days, or weeks, that must be known before anything is taken for a habit."""
 OFTEN: Final = 0.5
 """An hour belongs to the habit where it was used in at least this share of its days or weeks."""
 HABIT: Final = 0.6
 """Of the cells of the habit and those that were used besides, so many must have been used as it says."""
+PARTS: Final = (1, 2, 4, 8)
+"""Of the time: so much of it, from its beginning on, is looked at for a habit of before."""
 MOST_UNKNOWN: Final = 0.5
 """Of the cells of a sum. Where too few sums are whole, what nobody knows of them is taken for the mean of the same
 hour: the cells that are known, in a row, would be other hours."""
@@ -26,9 +30,21 @@ def habit_of(values: Floats, first: int) -> int | None:
 
     `values`: (cells,), NaN where nobody knows; `first`: the first of them, in hours since 1970.
     """
-    by_day, by_week = _habit(values, first, DAY), _habit(values, first, WEEK)
+    by_day, by_week = (_slots(values, first, period)[1] for period in (DAY, WEEK))
     period, habit = (WEEK, by_week) if by_week > by_day + BETTER else (DAY, by_day)
     return period if habit >= HABIT else None
+
+
+def at_todays_hours(values: Floats, first: int) -> Floats:
+    """The same, with what has moved to other hours there ever since: by its habit in all of the time, or at first."""
+    for period in (WEEK, DAY):
+        for part in PARTS:
+            slots, habit = _slots(values[: len(values) // part], first, period)
+            if habit >= HABIT:
+                moved = as_if_always(values, first, slots)
+                if moved is not None:
+                    return moved
+    return values
 
 
 def at_the_same_hours(values: Floats, period: int, steps: int, points: int) -> tuple[Floats, Floats]:
@@ -72,14 +88,14 @@ def _usual(known: Floats, before: npt.NDArray[np.int_], period: int) -> Floats:
     return np.where(seen, known, mean[slots])
 
 
-def _habit(values: Floats, first: int, period: int) -> float:
-    """How well the hour of a period tells whether it is used: 0 to 1."""
+def _slots(values: Floats, first: int, period: int) -> tuple[Flags, float]:
+    """(period,): the hours that are used by habit; and how well they tell when it is used: 0 to 1."""
     known = np.isfinite(values)
     if known.sum() < TIMES * period:
-        return 0.0
+        return np.zeros(period, np.bool_), 0.0
     slots = (first + np.arange(len(values))) % period
     of = np.bincount(slots[known], minlength=period)
     used = np.bincount(slots[known & (np.nan_to_num(values) > 0)], minlength=period)
     habit = (used >= OFTEN * of) & (used > 1)
     told = of[habit].sum() + used[~habit].sum()
-    return float(used[habit].sum() / told) if told else 0.0
+    return habit, float(used[habit].sum() / told) if told else 0.0

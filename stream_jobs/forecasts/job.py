@@ -10,6 +10,7 @@ from stream_jobs.completeness.log_look import KafkaLooker
 from stream_jobs.forecasts.demand_answer import PATH, route
 from stream_jobs.forecasts.demand_board import READ_S, DemandBoard, utc_now
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
+from stream_jobs.forecasts.rests import Rests
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.forecasts.slow_members import Kept
@@ -91,6 +92,7 @@ class ForecastsJob:
                 self._config_dir,
                 foreknowledge=self._foreknowledge,
                 kept=self._kept,
+                told=Rests(),
             )
         except BaseException:
             looker.close()

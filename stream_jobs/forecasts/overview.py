@@ -19,16 +19,17 @@ from stream_jobs.forecasts.read import (
     read_series,
     the_one,
 )
-from stream_jobs.forecasts.recent import read_windows
+from stream_jobs.forecasts.recent import read_lengths, read_windows
 from stream_jobs.forecasts.terminal import Outlined, Overview, Shown
 from stream_jobs.forecasts.windows import Window
 from stream_jobs.store.client import StoreClient
 
 
 def read_overview(store: StoreClient, steps: Mapping[Step, int]) -> Overview:
-    """`steps`: how far ahead the total, and budgets without an end, are looked at by each grain that is asked for; of
-    several the first that says something of a budget. Raises StoreUnavailableError."""
-    runs, budgets = read_runs(store), read_budgets(store)
+    """`steps`: how far ahead the total, and budgets without an end, are looked at by each grain that is asked for. Of
+    several that say something of a budget the first counts; of one that drops nothing the last, which looks farther.
+    Raises StoreUnavailableError."""
+    runs, budgets, lengths = read_runs(store), read_budgets(store), read_lengths(store)
     totals: list[Outlined] = []
     notes: list[str] = []
     endless: dict[OfSeries, tuple[OneSeries, list[Ahead]]] = {}
@@ -43,9 +44,13 @@ def read_overview(store: StoreClient, steps: Mapping[Step, int]) -> Overview:
         for one in found:
             series = one.series
             is_one = series.budget_id and REST not in series.vals and (series.budget_id, series.vals) not in has_end
-            if is_one and (series not in endless or not endless[series][1]):
-                endless[series] = one, ahead_of.get(series, [])
-    windows = read_windows(store, {one: ahead for one, ahead in endless.values() if ahead})
+            if not is_one:
+                continue
+            ahead = ahead_of.get(series, [])
+            drops_nothing = lengths.get(series.budget_id, 0) is None
+            if series not in endless or not endless[series][1] or (drops_nothing and ahead):
+                endless[series] = one, ahead
+    windows = read_windows(store, lengths, {one: ahead for one, ahead in endless.values() if ahead})
     outlined = [_outlined(one, ahead, windows.get(one)) for one, ahead in endless.values()]
     return Overview(runs, totals, budgets, outlined, notes, read_drivers(store, OfSeries()))
 

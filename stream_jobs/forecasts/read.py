@@ -34,11 +34,14 @@ _SERIES: Final = (
     *("scored", "error", "coverage"),
 )
 _STEPS: Final = "SELECT at, p10, p50, p90, sum_p10, sum_p50, sum_p90 FROM forecasts"
-_BUDGETS: Final = (
-    "SELECT budget_id, vals, period_start, period_end, currency, rate, amount, spent, p10, p50, p90, probability, "
-    "breach_p10, breach_p50, breach_p90, label, why, run, known_until, stale_since, stale_why "
-    "FROM budget_forecasts_now ORDER BY budget_id, vals"
-)
+_BUDGETS: Final = """
+    SELECT told.budget_id, told.vals, told.period_start, period_end, currency, rate, told.amount, spent, p10, p50, p90,
+        probability, breach_p10, breach_p50, breach_p90, label, why, run, known_until, stale_since, stale_why,
+        if(stands.budget_id = '', NULL, stands.amount)
+    FROM budget_forecasts_now AS told
+    LEFT JOIN (SELECT budget_id, vals, period_start, amount FROM budget_status) AS stands
+    ON told.budget_id = stands.budget_id AND told.vals = stands.vals AND told.period_start = stands.period_start
+    ORDER BY told.budget_id, told.vals"""
 
 
 class Band(NamedTuple):
@@ -115,10 +118,19 @@ class BudgetAhead:
     gone: tuple[datetime | None, datetime | None, datetime | None]  # P10, P50, P90; None: not in this period
     label: str
     why: str
+    amount_now: Decimal | None = None  # None: nobody knows
 
     @property
     def name(self) -> str:
         return "/".join((self.budget_id, *self.values))
+
+    @property
+    def why_another(self) -> str:
+        """In words, where the amount has changed since, by a credit or by its file: the chances are about the old one;
+        else empty."""
+        if self.amount_now is None or self.amount_now == self.amount:
+            return ""
+        return f"the amount is {self.unit.text(self.amount_now)} now: the next run, or --now, forecasts when it is gone"
 
 
 def read_runs(store: StoreClient) -> Runs:
@@ -232,7 +244,7 @@ def read_budgets(store: StoreClient) -> list[BudgetAhead]:
 def budget_of_row(row: Sequence[Any]) -> BudgetAhead:
     """A row of the columns that `read_budgets` asks for."""
     budget_id, vals, start, end, currency, rate, amount, spent, p10, p50, p90, probability, *rest = row
-    *gone, label, why, run, known_until, stale_since, stale_why = rest
+    *gone, label, why, run, known_until, stale_since, stale_why, amount_now = rest
     instants = [None if at is None else as_utc(at) for at in (*gone, stale_since)]
     grain = grain_of(Period(as_utc(start), as_utc(end)))
     made = Made(grain, as_utc(run), as_utc(known_until), instants[3], str(stale_why))
@@ -243,6 +255,7 @@ def budget_of_row(row: Sequence[Any]) -> BudgetAhead:
         gone=(instants[0], instants[1], instants[2]),
         label=str(label),
         why=str(why),
+        amount_now=amount_now,
     )
 
 

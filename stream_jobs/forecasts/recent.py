@@ -8,8 +8,9 @@ from math import isnan
 from typing import Any, Final, cast
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.base.instants import from_unix_micros, time_zone
+from stream_jobs.base.instants import as_utc, from_unix_micros, time_zone
 from stream_jobs.base.money import PICO_PLACES
+from stream_jobs.budget_terms.document import TOTAL
 from stream_jobs.budget_terms.resolve import budget_from_json
 from stream_jobs.budget_terms.units import Unit
 from stream_jobs.forecasts.course import Course, course_of
@@ -18,7 +19,7 @@ from stream_jobs.forecasts.model import Past, Watched
 from stream_jobs.forecasts.past import PastReader
 from stream_jobs.forecasts.plan import FARTHEST_DAYS
 from stream_jobs.forecasts.read import COST, Ahead, BudgetAhead, OneSeries, read_ahead, read_series
-from stream_jobs.forecasts.windows import Window, window_of
+from stream_jobs.forecasts.windows import Window, total_of, window_of
 from stream_jobs.series.history import History
 from stream_jobs.series.measures import places_of
 from stream_jobs.series.spec import SeriesSpec
@@ -27,11 +28,11 @@ from stream_jobs.store.client import StoreClient
 CELLS: Final = {"hour": 7 * 24, "day": 60}
 MOST_VALUES: Final = 1_000
 _WINDOW: Final = re.compile(r"(\d{1,5})([hd])")
-_WINDOWS: Final = (
-    "SELECT budget_id, JSONExtractString(definition, 'period', 'rolling') FROM budget_definitions "
-    "WHERE NOT startsWith(note, 'refused: ') ORDER BY budget_id, at DESC LIMIT 1 BY budget_id"
+_PERIODS: Final = (
+    "SELECT budget_id, JSONExtractString(definition, 'period'), JSONExtractString(definition, 'period', 'rolling') "
+    "FROM budget_definitions WHERE NOT startsWith(note, 'refused: ') ORDER BY budget_id, at DESC LIMIT 1 BY budget_id"
 )
-_STANDING: Final = "SELECT budget_id, vals, amount, currency, rate FROM budget_status"
+_STANDING: Final = "SELECT budget_id, vals, amount, currency, rate, spent, updated_at FROM budget_status"
 
 
 def read_recent(store: StoreClient, one: OneSeries) -> list[tuple[datetime, float | None]]:
@@ -59,30 +60,42 @@ def read_past(store: StoreClient, one: OneSeries) -> Past | None:
     return reader.read(grid, [Watched(spec, one.series.budget_id)], CELLS[grid.step], origin)
 
 
-def read_windows(store: StoreClient, found: Mapping[OneSeries, Sequence[Ahead]]) -> dict[OneSeries, Window]:
-    """Of the budgets among hourly series whose period is a window: what it will hold. Windows that are longer than what
-    is read of the past are left out. Raises as `read_recent` does."""
-    periods = {str(row[0]): row[1:] for row in store.rows(_WINDOWS)}
+def read_lengths(store: StoreClient) -> dict[str, int | None]:
+    """Of budgets that have no end, by their ids: the hours of those that are windows; None: all that is ever spent.
+    Raises StoreUnavailableError."""
+    found: dict[str, int | None] = {}
+    for budget_id, word, rolling in cast(list[tuple[str, str, str]], store.rows(_PERIODS)):
+        length = _WINDOW.fullmatch(rolling)
+        if word == TOTAL:
+            found[budget_id] = None
+        elif length:
+            found[budget_id] = int(length[1]) * (24 if length[2] == "d" else 1)
+    return found
+
+
+def read_windows(
+    store: StoreClient, lengths: Mapping[str, int | None], found: Mapping[OneSeries, Sequence[Ahead]]
+) -> dict[OneSeries, Window]:
+    """What budgets without an end will hold. `lengths`: of `read_lengths`. Windows that are longer than what is read of
+    the past are left out. Raises as `read_recent` does."""
     standing = {(row[0], tuple(row[1])): row[2:] for row in cast(list[tuple[Any, ...]], store.rows(_STANDING))}
     pasts: dict[str, Past | None] = {}
     windows: dict[OneSeries, Window] = {}
     for one, ahead in found.items():
-        own = one.series.budget_id, one.series.vals
-        length = _WINDOW.fullmatch(str(periods.get(one.series.budget_id, ("",))[0]))
-        hours = int(length[1]) * (24 if length[2] == "d" else 1) if length else 0
-        if (
-            one.made.grain != "hour"
-            or one.series.measure != COST
-            or not 0 < hours <= CELLS["hour"]
-            or own not in standing
-        ):
+        budget_id = one.series.budget_id
+        own = budget_id, one.series.vals
+        if not ahead or one.series.measure != COST or own not in standing or budget_id not in lengths:
             continue
-        amount, currency, rate = standing[own]
-        if own[0] not in pasts:
-            pasts[own[0]] = read_past(store, one)
-        came = _came(pasts[own[0]], one)
+        hours = lengths[budget_id]
+        amount, currency, rate, spent, updated_at = standing[own]
         unit = Unit(currency, rate) if currency and rate > 0 else Unit()
-        windows[one] = window_of(hours, unit, amount, came, ahead)
+        if hours is None:
+            since = _spent_since(store, one, ahead[0].at, as_utc(updated_at))
+            windows[one] = total_of(unit, amount, max(spent - since, Decimal(0)), ahead)
+        elif one.made.grain == "hour" and 0 < hours <= CELLS["hour"]:
+            if budget_id not in pasts:
+                pasts[budget_id] = read_past(store, one)
+            windows[one] = window_of(hours, unit, amount, _came(pasts[budget_id], one), ahead)
     return windows
 
 
@@ -107,6 +120,18 @@ def read_course(
         cells = History(store).read(spec, grid.step, starts[0], ahead[0].at, among)
         came = {from_unix_micros(at): found[own[1]].amount * scale for at, found in cells.items() if own[1] in found}
     return course_of(budget, limit, starts, came, ahead)
+
+
+def _spent_since(store: StoreClient, one: OneSeries, start: datetime, until: datetime) -> Decimal:
+    """Of a budget's values, from where its forecast begins to what is told of it: both are expected there."""
+    scope = _scope_of(store, one.series.budget_id)
+    if scope is None or until <= start:
+        return Decimal(0)
+    spec = SeriesSpec(scope, one.series.dims, one.series.measure, Grid("hour").calendar)
+    among = [one.series.vals] if spec.per else None
+    cells = History(store).read(spec, "hour", start, until, among)
+    came = sum(cell[one.series.vals].amount for cell in cells.values() if one.series.vals in cell)
+    return Decimal(came).scaleb(-places_of(spec.measure))
 
 
 def _came(past: Past | None, one: OneSeries) -> list[Decimal]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from stream_jobs.budget_terms.in_force import budgets_in_force
 from stream_jobs.budget_terms.resolve import Budgets
-from stream_jobs.forecasting.model import Forecast
+from stream_jobs.forecasting.model import Forecast, Told
 from stream_jobs.forecasts.drivers import Moves
 from stream_jobs.forecasts.findings import incidents
 from stream_jobs.forecasts.first_days import with_first_days
@@ -82,13 +82,15 @@ class ForecastRun:
         config_dir: Path | None,
         foreknowledge: Foreknowledge | None = None,
         kept: Kept | None = None,
+        told: Told = lambda _done, _of: None,
     ) -> None:
-        """`kept`: what slow members said, which goes on from run to run."""
+        """`kept`: what slow members said, which goes on from run to run. `told`: as it computes, in its thread."""
         self._kept: Kept = {} if kept is None else kept
         self._store = store
         self._settings = settings
         self._config_dir = config_dir
         self._foreknowledge = foreknowledge
+        self._told = told
         self._runs = Runs(store)
         history = History(store)
         self._reader = PastReader(history, settings.most_values)
@@ -126,7 +128,7 @@ class ForecastRun:
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
         known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
         slow = partial(making.slow.of, past.keys) if part.takes_slow else None
-        made = forecast_panel(past.panel(values), part.horizon, known, self._settings.country, slow)
+        made = forecast_panel(past.panel(values), part.horizon, known, self._settings.country, slow, self._told)
         if lease.grain == "day":
             making.moves.add(past, made, known, part.horizon)
         past, forecasts = with_first_days(self._reader, part, past, made, lease.known_until)

@@ -1,7 +1,7 @@
 """From one assignment of the feed to the next: when a run is due, and what is said when there can be none.
 
 A cycle: how far the ledger is known ▸ what became of the run under way ▸ whether one is due. The run itself is made in
-a thread of its own, nicer than all others, so a cycle never waits for it.
+a thread of its own, nicer than all others, so a cycle never waits for it; with rests, so others hardly do.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.instants import EPOCH, time_zone, unix_micros
 from stream_jobs.completeness.ledger_reach import LedgerReach
 from stream_jobs.completeness.log_look import LogLooker
+from stream_jobs.forecasting.model import Told
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.grid import Grid, Step
 from stream_jobs.forecasts.lease import Lease, leased
@@ -69,13 +70,15 @@ class Running:
         now: Callable[[], datetime] | None = None,
         foreknowledge: Foreknowledge | None = None,
         kept: Kept | None = None,
+        told: Told = lambda _done, _of: None,
     ) -> None:
+        """`told`: as a run computes, in its thread."""
         self._store = store
         self._settings = settings
         self._now = now or ServerClock(store).now
         self._reach = LedgerReach(store, looker, timedelta(seconds=settings.grace_s))
         self._runs = Runs(store)
-        self._run = ForecastRun(store, settings, config_dir, foreknowledge, kept)
+        self._run = ForecastRun(store, settings, config_dir, foreknowledge, kept, told)
         self._grids: dict[Step, Grid] = {"hour": Grid("hour"), "day": Grid("day", time_zone(settings.zone))}
         self._last: dict[Step, LastRun | None] = {grain: self._runs.last(grain) for grain in STEPS}
         self._said: dict[Step, str] = {

@@ -109,7 +109,6 @@ def budgets_table(budgets: Sequence[BudgetAhead]) -> Table:
         table.add_column(column, justify="left" if left else "right")
     for one in budgets:
         band = [one.unit.text(figure) for figure in one.total] if one.total else [""] * 3
-        chance = "" if one.probability is None else reached(Decimal(str(one.probability)), 1)
         likely = one.gone[1] is not None
         table.add_row(
             Text(one.name),
@@ -117,16 +116,23 @@ def budgets_table(budgets: Sequence[BudgetAhead]) -> Table:
             one.unit.text(one.spent),
             one.unit.text(one.amount),
             *band,
-            Text(chance, "red" if (one.probability or 0.0) > LIKELY else ""),
+            Text(chance(one), "red" if (one.probability or 0.0) > LIKELY else ""),
             Text(gone(one), "red" if likely else ""),
-            Text(one.why if one.label == _REFUSED else one.label),
+            Text(one.why if one.label == _REFUSED else one.why_another or one.label),
         )
     return table
 
 
+def chance(one: BudgetAhead) -> str:
+    """That more than the amount is spent; of an amount that is another one by now nothing is said."""
+    if one.probability is None or one.why_another:
+        return ""
+    return reached(Decimal(str(one.probability)), 1)
+
+
 def gone(one: BudgetAhead) -> str:
     """When the amount will be spent, in words."""
-    if one.total is None:
+    if one.total is None or one.why_another:
         return ""
     return in_words(one.spent, one.amount, one.gone, "lasts")
 
@@ -184,10 +190,11 @@ def windows_table(found: Sequence[Outlined]) -> Table:
             table.add_row(Text(name), "", "", "", f"{one.steps} {series.made.grain}s", *band, "", label)
             continue
         unit, amounts = window.unit, window.bands[-1]
-        told = in_words(window.spent, window.amount, window.gone, f"lasts {len(window.bands)} hours")
+        length = f"{len(window.bands)} {series.made.grain}s"
+        told = in_words(window.spent, window.amount, window.gone, f"lasts {length}")
         table.add_row(
-            *(Text(name), f"{window.hours} hours", unit.text(window.spent), unit.text(window.amount)),
-            *(f"{len(window.bands)} hours", *map(unit.text, amounts)),
+            *(Text(name), "all of it" if window.hours is None else f"{window.hours} hours"),
+            *(unit.text(window.spent), unit.text(window.amount), length, *map(unit.text, amounts)),
             *(Text(told, "" if told.startswith("lasts") else "red"), label),
         )
     return table

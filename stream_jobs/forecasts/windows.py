@@ -1,4 +1,5 @@
-"""What a budget without an end will hold, hour by hour: a window drops what is older than it is long. Plain."""
+"""What a budget without an end will hold, cell by cell: a window drops what is older than it is long, a total nothing.
+Plain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +14,36 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A budget whose period is the last so many hours, always. Figures are kept ones: `unit` says them."""
+    """A budget whose period is the last so many hours, always; or all that was ever spent. Figures are kept ones:
+    `unit` says them."""
 
-    hours: int
+    hours: int | None  # None: it drops nothing
     unit: Unit
     amount: Decimal
-    spent: Decimal  # in the hours up to where the forecast begins
-    bands: tuple[Band, ...] = ()  # what it holds at the end of each hour to come, until nothing of the past is in it
+    spent: Decimal  # of what is in it where the forecast begins
+    bands: tuple[Band, ...] = ()  # what it holds at the end of each cell to come, until nothing of the past is in it
     gone: tuple[datetime | None, datetime | None, datetime | None] = (None, None, None)
-    """P10, P50 and P90: the hour by whose end the amount is passed with that chance; None: not within `bands`."""
+    """P10, P50 and P90: the cell by whose end the amount is passed with that chance; None: not within `bands`."""
 
 
 def window_of(hours: int, unit: Unit, amount: Decimal, came: Sequence[Decimal], ahead: Sequence[Ahead]) -> Window:
     """`came`: by the hour, the last one is that before the forecast begins; hours that are missing had nothing."""
     bands = tuple(_plus(_kept(came, hours - past - 1), ahead[past].total) for past in range(min(hours, len(ahead))))
+    return Window(hours, unit, amount, _kept(came, hours), bands, _gone(amount, bands, ahead))
+
+
+def total_of(unit: Unit, amount: Decimal, spent: Decimal, ahead: Sequence[Ahead]) -> Window:
+    """`spent`: before the forecast begins, ever."""
+    bands = tuple(_plus(spent, step.total) for step in ahead)
+    return Window(None, unit, amount, spent, bands, _gone(amount, bands, ahead))
+
+
+def _gone(
+    amount: Decimal, bands: Sequence[Band], ahead: Sequence[Ahead]
+) -> tuple[datetime | None, datetime | None, datetime | None]:
     begins = [step.at for step in ahead]
     early, middle, late = (passed(amount, [band[place] for band in bands], begins) for place in (2, 1, 0))
-    return Window(hours, unit, amount, _kept(came, hours), bands, (early, middle, late))
+    return early, middle, late
 
 
 def _kept(came: Sequence[Decimal], hours: int) -> Decimal:

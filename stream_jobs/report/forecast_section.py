@@ -1,15 +1,14 @@
 """What a report says of the time to come: everything together, drawn, and which budget will be gone when."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.readable import instant, reached
+from stream_jobs.base.readable import instant
 from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.read import BudgetAhead, read_ahead, read_budgets, read_runs, read_series, the_one
 from stream_jobs.forecasts.recent import read_recent
-from stream_jobs.forecasts.terminal import as_of, figure, gone, soonest
+from stream_jobs.forecasts.terminal import as_of, chance, figure, gone, soonest
 from stream_jobs.report.forecast_plots import plot
 from stream_jobs.store.client import StoreClient
 
@@ -67,7 +66,6 @@ def _line(one: BudgetAhead) -> BudgetLine:
     if one.total is not None:
         low, middle, high = (one.unit.text(amount) for amount in one.total)
         band = f"{middle} ({low} to {high})"
-    chance = "" if one.probability is None else reached(Decimal(str(one.probability)), 1)
-    label = one.why if one.label == "refused" else one.label
+    label = one.why if one.label == "refused" else one.why_another or one.label
     spent, amount = one.unit.text(one.spent), one.unit.text(one.amount)
-    return BudgetLine(one.name, instant(one.period_end), spent, amount, band, chance, gone(one), label)
+    return BudgetLine(one.name, instant(one.period_end), spent, amount, band, chance(one), gone(one), label)

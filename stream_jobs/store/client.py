@@ -1,5 +1,6 @@
 """Connections to ClickHouse over HTTP, and what their failures mean to us."""
 
+import logging
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,7 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
     Raises as `store_errors` does; StoreQueryError with code 81 when the database does not exist yet.
     """
     warn_once(settings.password_in_the_clear)
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # what it warns of it raises too, and we say it
     with store_errors(settings.address):
         return clickhouse_connect.get_client(
             host=settings.host,

@@ -184,13 +184,17 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
 
 def test_people_see_the_total_every_budget_and_one_series(world: World) -> None:
     """What sums come to is said with bands of their own; of a budget that is a window too."""
-    definition = {"id": "rolls", "name": "R", "amount": 60, "period": {"rolling": "24h"}, "owner": "me"}
-    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [*BUDGETS["budgets"], definition]}))
+    rolls = {"id": "rolls", "name": "R", "amount": 60, "period": {"rolling": "24h"}, "owner": "me"}
+    ever = {"id": "ever", "name": "E", "amount": 2_000, "period": "total", "owner": "me"}
+    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [*BUDGETS["budgets"], rolls, ever]}))
     world.settle()
     found = read_overview(world.store, {"hour": 24, "day": 30})
     assert [(one.series.made.grain, one.steps) for one in found.totals] == [("hour", 24), ("day", 30)]
     assert {one.name for one in found.budgets} == {"all", "teams/ads", "teams/search", "month"}
-    assert [one.series.series.words for one in found.endless] == ["budget=rolls"]
+    assert {one.series.series.words: one.series.made.grain for one in found.endless} == {
+        "budget=rolls": "hour",
+        "budget=ever": "day",
+    }
     made = found.runs.hour
     assert made is not None
     shown = look_at(world.store, made, OfSeries("", ("team",), ("search",)), 24)

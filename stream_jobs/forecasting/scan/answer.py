@@ -1,7 +1,7 @@
 """What `spendstream forecast --file` answers: for every series and origin its next steps, or why there are none."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,12 +9,11 @@ from typing import Any, Final
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.forecasting.daily import Days
 from stream_jobs.forecasting.hourly import Hours
-from stream_jobs.forecasting.model import QUANTILES, Forecast, Step, refusal
+from stream_jobs.forecasting.model import QUANTILES, Forecast, Step, Told, refusal
 from stream_jobs.forecasting.scan.cells import Cells, Origins
 from stream_jobs.timed_csv.instants import of_micros
 from stream_jobs.timed_csv.reading import read
 
-Told = Callable[[int, int], None]
 """Is told how much is done, of how much."""
 STEPS: Final[dict[str, Step]] = {"1h": "hour", "1d": "day"}
 MOST_STEPS: Final = {"hour": 31 * 24, "day": 400}

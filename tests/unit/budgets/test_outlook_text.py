@@ -27,9 +27,9 @@ def test_chances_are_never_said_to_be_certain_that_are_not() -> None:
     """Neither of happening nor of not happening."""
     assert [chance_text(chance) for chance in (0.0, 0.001, 0.854, 0.999, 1.0)] == [
         "0 %",
-        "1 %",
+        "< 1 %",
         "85 %",
-        "99 %",
+        "> 99 %",
         "100 %",
     ]
 
@@ -37,7 +37,7 @@ def test_chances_are_never_said_to_be_certain_that_are_not() -> None:
 def test_a_summary_has_the_chance_the_band_the_day_and_the_label() -> None:
     """Of a threshold that nothing is forecast of, it has none."""
     assert foretold_text(STANDING, HUNDRED, UTC_ZONE) == (
-        "will pass $100.00 with a chance of 99 %: forecast $140.00 (P10 $120.00, P90 $170.00), "
+        "will pass $100.00 with a chance of > 99 %: forecast $140.00 (P10 $120.00, P90 $170.00), "
         "used up on 2026-11-24 (P50), provisional"
     )
     assert foretold_text(STANDING, OTHER, UTC_ZONE) is None
@@ -48,7 +48,7 @@ def test_facts_say_as_of_when_and_what_the_forecast_rests_on() -> None:
     found = {fact.name: fact.text for fact in outlook_facts(STANDING, UTC_ZONE)}
     assert found == {
         "Forecast": "$140.00 at the end of the period (P10 $120.00, P90 $170.00), as of 2026-11-20 12:00 (UTC)",
-        "Chance to pass": "100 % of the amount: 99 %",
+        "Chance to pass": "100 % of the amount: > 99 %",
         "Forecast to be used up": "2026-11-24 00:00 (UTC) (P50; P90 2026-11-24 00:00 (UTC))",
         "History": "provisional: 20 days are known",
     }

@@ -9,7 +9,7 @@ import pytest
 
 from spendstream.cli import main
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.config_dir import config_dir_of, config_dir_said
 from stream_jobs.embedded.instance import Instance, register
 
 EVENT = (
@@ -111,3 +111,18 @@ def test_a_command_that_needs_no_instance_says_what_it_can_be_told(tmp_path: Pat
     own = folder(tmp_path / "here" / ".spendstream" / "config")
     (own.parent / "layout").write_text("1\n")
     assert found() == own.relative_to(tmp_path / "here")
+
+
+def test_an_instance_that_starts_reads_what_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody else's."""
+    running(tmp_path)
+    folder(tmp_path / "here" / ".spendstream" / "config")
+    assert config_dir_said() is None
+    said = folder(tmp_path / "said")
+    monkeypatch.setenv("SPENDSTREAM_CONFIG_DIR", str(said))
+    assert config_dir_said() == said
+    monkeypatch.setenv("SPENDSTREAM_CONFIG_DIR", str(tmp_path / "nothing"))
+    with pytest.raises(ConfigError, match="is not a folder"):
+        config_dir_said()

@@ -61,7 +61,7 @@ def test_a_series_is_found_whatever_the_order_of_its_values() -> None:
 def test_a_budget_that_is_refused_has_no_figures() -> None:
     row = (
         *("b", ["x"], NOW, LATE, "EUR", Decimal("1.1"), Decimal(10), Decimal(2), None, None, None, None),
-        *(None, None, None, "refused", "too young", NOW, NOW, None, ""),
+        *(None, None, None, "refused", "too young", NOW, NOW, None, "", None),
     )
     budget = budget_of_row(row)
     assert (budget.name, budget.total, budget.gone, budget.label) == ("b/x", None, (None, None, None), "refused")

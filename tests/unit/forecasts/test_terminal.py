@@ -15,13 +15,14 @@ from stream_jobs.forecasts.terminal import (
     Overview,
     Shown,
     as_of,
+    chance,
     drawn,
     gone,
     print_overview,
     print_series,
     soonest,
 )
-from stream_jobs.forecasts.windows import window_of
+from stream_jobs.forecasts.windows import total_of, window_of
 from stream_jobs.output.console import Console
 from tests.unit.forecasts.seen import HOUR, MADE, NOW, hours, one
 
@@ -40,19 +41,33 @@ def test_budgets_that_will_be_gone_come_first() -> None:
     assert gone(replace(BUDGET, spent=Decimal(200))) == "gone"
 
 
+def test_of_an_amount_that_is_another_one_by_now_nothing_is_foretold() -> None:
+    """A credit came since the run: the band holds, when it is gone does not."""
+    for now, another in ((BUDGET.amount, False), (BUDGET.amount + 55, True), (None, False)):
+        one = replace(BUDGET, amount_now=now)
+        out = io.StringIO()
+        print_overview(Console(file=out), Overview(Runs(MADE, None, ""), [], [one], []))
+        assert bool(one.why_another) == another == ("the amount is 150.00 EUR now" in out.getvalue())
+        assert (chance(one), gone(one)) == (("", "") if another else ("60.0 %", "2026-11-30 17:00"))
+        assert "110.00 EUR\t150.00 EUR" in out.getvalue()
+
+
 def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> None:
     """Those whose period is a window too, and what is refused with why."""
     window = window_of(24, Unit(), Decimal(45), [Decimal(10)], hours(24))
     rolling = Outlined(one(OfSeries("rolls")), 24, hours(24)[-1], window)
+    ever = Outlined(one(OfSeries("ever")), 10, hours(10)[-1], total_of(Unit(), Decimal(340), Decimal(300), hours(10)))
     refused = Outlined(one(OfSeries("young"), "refused", "nothing is known of it"), 0, None)
     total = Outlined(one(), 72, hours(72)[-1])
     out = io.StringIO()
-    print_overview(Console(file=out), Overview(Runs(MADE, None, "no days yet"), [total], [BUDGET], [rolling, refused]))
+    endless = [rolling, ever, refused]
+    print_overview(Console(file=out), Overview(Runs(MADE, None, "no days yet"), [total], [BUDGET], endless))
     text = out.getvalue()
     assert "no days yet" in text
     assert "total\t72 hours\t$576.00\t$720.00\t$864.00\tsteady" in text
     assert "all\t2026-11-30 22:00\t50.00 EUR\t100.00 EUR\t80.00 EUR\t110.00 EUR\t150.00 EUR\t60.0 %" in text
     assert "rolls\t24 hours\t$10.00\t$45.00\t24 hours\t$192.00\t$240.00\t$288.00\t2026-11-30 15:00\tsteady" in text
+    assert "ever\tall of it\t$300.00\t$340.00\t10 hours\t$380.00\t$400.00\t$420.00\t2026-11-30 16:00\tsteady" in text
     assert "nothing is known of it" in text
     assert "spent is without what is held for usage that has no price" in text
 
@@ -60,9 +75,9 @@ def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> Non
 def test_a_chance_is_never_said_to_be_certain_that_is_not() -> None:
     """Neither of happening nor of not happening."""
     said = []
-    for chance in (0.0, 0.0004, 0.998, 0.9996, 1.0):
+    for likely in (0.0, 0.0004, 0.998, 0.9996, 1.0):
         out = io.StringIO()
-        found = Overview(Runs(MADE, None, ""), [], [replace(BUDGET, probability=chance)], [])
+        found = Overview(Runs(MADE, None, ""), [], [replace(BUDGET, probability=likely)], [])
         print_overview(Console(file=out), found)
         said.append(next(line for line in out.getvalue().splitlines() if line.startswith("all\t")).split("\t")[7])
     assert said == ["0.0 %", "< 0.1 %", "99.8 %", "99.9 %", "100.0 %"]

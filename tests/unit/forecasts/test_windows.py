@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.budget_terms.units import Unit
-from stream_jobs.forecasts.windows import window_of
+from stream_jobs.forecasts.windows import total_of, window_of
 from tests.unit.forecasts.seen import HOUR, NOW, hours
 
 
@@ -33,3 +33,13 @@ def test_bands_rise_and_hold_no_less_than_what_stays(came: list[int], length: in
     assert all(0 <= band.p10 <= band.p50 <= band.p90 for band in window.bands)
     early, middle, late = ((at is None, at or NOW) for at in window.gone)
     assert early <= middle <= late
+
+
+def test_a_total_drops_nothing() -> None:
+    """300 are spent, and 10 an hour come: 340 are passed in the fifth."""
+    held = total_of(Unit(), Decimal(340), Decimal(300), hours(10))
+    assert held.hours is None
+    assert [band.p50 for band in held.bands] == [Decimal(300 + 10 * (number + 1)) for number in range(10)]
+    assert held.gone == (NOW + 3 * HOUR, NOW + 4 * HOUR, NOW + 5 * HOUR)
+    assert total_of(Unit(), Decimal(340), Decimal(341), hours(2)).gone[1] == NOW
+    assert total_of(Unit(), Decimal(340), Decimal(300), hours(2)).gone == (None, None, None)

@@ -1,0 +1,38 @@
+"""Who works beside others rests twice as long as it has worked."""
+
+import threading
+import time
+
+import pytest
+
+from stream_jobs.forecasts.rests import Rests
+
+
+def test_two_thirds_of_the_time_are_rests() -> None:
+    """By CPU time: what a thread has waited for is no work, and what others do is none of its own."""
+    shares: list[float] = []
+
+    def work() -> None:
+        rests = Rests()
+        time.sleep(0.1)
+        rests(0, 1)
+        began_s, worked_s = time.monotonic(), time.thread_time()
+        for slice_number in range(10):
+            until_s = time.thread_time() + 0.01
+            while time.thread_time() < until_s:
+                pass
+            rests(slice_number, 10)
+        shares.append((time.thread_time() - worked_s) / (time.monotonic() - began_s))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert 0 < shares[0] <= 0.36  # less where the machine is full
+
+
+def test_no_rest_is_longer_than_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    rests = Rests(share=1e9)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    rests(0, 1)
+    assert slept == [2.0]
