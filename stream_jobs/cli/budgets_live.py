@@ -261,6 +261,8 @@ def _print_budget(
     console.print(table if found else "nothing was spent yet")
     print_steps(console, found, steps)
     print_forecasts(console, found, foretold)
+    if budget.is_endless:
+        console.print("It has no end: 'spendstream forecast' tells what it will hold, and when it is gone", style="dim")
     if course is not None:
         print_course(console, course)
     if number > len(found):

@@ -91,7 +91,7 @@ def read_windows(
         unit = Unit(currency, rate) if currency and rate > 0 else Unit()
         if hours is None:
             since = _spent_since(store, one, ahead[0].at, as_utc(updated_at))
-            windows[one] = total_of(unit, amount, max(spent - since, Decimal(0)), ahead)
+            windows[one] = total_of(unit, amount, spent, since, ahead)
         elif one.made.grain == "hour" and 0 < hours <= CELLS["hour"]:
             if budget_id not in pasts:
                 pasts[budget_id] = read_past(store, one)

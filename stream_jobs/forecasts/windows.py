@@ -20,7 +20,7 @@ class Window:
     hours: int | None  # None: it drops nothing
     unit: Unit
     amount: Decimal
-    spent: Decimal  # of what is in it where the forecast begins
+    spent: Decimal  # of what is in it: of a window where the forecast begins, ever by now
     bands: tuple[Band, ...] = ()  # what it holds at the end of each cell to come, until nothing of the past is in it
     gone: tuple[datetime | None, datetime | None, datetime | None] = (None, None, None)
     """P10, P50 and P90: the cell by whose end the amount is passed with that chance; None: not within `bands`."""
@@ -32,9 +32,9 @@ def window_of(hours: int, unit: Unit, amount: Decimal, came: Sequence[Decimal], 
     return Window(hours, unit, amount, _kept(came, hours), bands, _gone(amount, bands, ahead))
 
 
-def total_of(unit: Unit, amount: Decimal, spent: Decimal, ahead: Sequence[Ahead]) -> Window:
-    """`spent`: before the forecast begins, ever."""
-    bands = tuple(_plus(spent, step.total) for step in ahead)
+def total_of(unit: Unit, amount: Decimal, spent: Decimal, since: Decimal, ahead: Sequence[Ahead]) -> Window:
+    """`spent`: ever; `since`: of that from where the forecast begins on, which is in both."""
+    bands = tuple(Band(*(max(spent, figure) for figure in _plus(spent - since, step.total))) for step in ahead)
     return Window(None, unit, amount, spent, bands, _gone(amount, bands, ahead))
 
 

@@ -4,7 +4,7 @@ Time goes on as a test says, from now on: deadlines are checked by the store's o
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -185,16 +185,12 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
 def test_people_see_the_total_every_budget_and_one_series(world: World) -> None:
     """What sums come to is said with bands of their own; of a budget that is a window too."""
     rolls = {"id": "rolls", "name": "R", "amount": 60, "period": {"rolling": "24h"}, "owner": "me"}
-    ever = {"id": "ever", "name": "E", "amount": 2_000, "period": "total", "owner": "me"}
-    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [*BUDGETS["budgets"], rolls, ever]}))
+    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [*BUDGETS["budgets"], rolls]}))
     world.settle()
     found = read_overview(world.store, {"hour": 24, "day": 30})
     assert [(one.series.made.grain, one.steps) for one in found.totals] == [("hour", 24), ("day", 30)]
     assert {one.name for one in found.budgets} == {"all", "teams/ads", "teams/search", "month"}
-    assert {one.series.series.words: one.series.made.grain for one in found.endless} == {
-        "budget=rolls": "hour",
-        "budget=ever": "day",
-    }
+    assert [one.series.series.words for one in found.endless] == ["budget=rolls"]
     made = found.runs.hour
     assert made is not None
     shown = look_at(world.store, made, OfSeries("", ("team",), ("search",)), 24)
@@ -272,23 +268,64 @@ def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None
     assert world.rows(told) == [(0,)]
 
 
+def define(store: StoreClient, definition: dict[str, Any]) -> None:
+    """As the budgets job keeps it."""
+    store.client.command(
+        "INSERT INTO budget_definitions (budget_id, at, change_id, origin, removed, changed_by, note, definition) "
+        "SELECT {id:String}, toDateTime64('2026-01-01 00:00:00', 6, 'UTC'), 'a', 'file', 0, 'me', '', {of:String}",
+        parameters={"id": definition["id"], "of": json.dumps(definition)},
+    )
+
+
+def state(
+    store: StoreClient,
+    definition: dict[str, Any],
+    period: tuple[datetime, datetime],
+    amount: Decimal,
+    spent: Decimal = Decimal(0),
+    values: Sequence[str] = (),
+) -> None:
+    """Where a budget stands, as the budgets job says it."""
+    store.client.command(
+        "INSERT INTO budget_periods (budget_id, period_start, vals, period_key, period_end, updated_at, amount, spent) "
+        "SELECT {id:String}, start, {vals:Array(String)}, toString(toDate(start)), "
+        "fromUnixTimestamp64Micro({end:Int64}, 'UTC'), fromUnixTimestamp64Micro({now:Int64}, 'UTC'), "
+        "{amount:Decimal(38, 12)}, {spent:Decimal(38, 12)} "
+        "FROM (SELECT fromUnixTimestamp64Micro({start:Int64}, 'UTC') AS start)",
+        parameters={
+            **{"id": definition["id"], "vals": [*values], "start": unix_micros(period[0])},
+            **{"end": unix_micros(period[1]), "now": unix_micros(NOW), "amount": amount, "spent": spent},
+        },
+    )
+
+
+def test_of_a_total_without_an_end_people_see_what_it_has_spent_and_when_it_is_gone(world: World) -> None:
+    """By days, which look farther. 400 are left, and 108 come in a day; what came today is in both."""
+    definition = {"id": "ever", "name": "E", "amount": 2_000, "period": "total", "valid_from": "2026-01-01"}
+    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [definition]}))
+    define(world.store, definition)
+    forever = datetime(2026, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+    state(world.store, definition, forever, Decimal(2_000), Decimal(1_600))
+    world.settle()
+    (one,) = read_overview(world.store, {"hour": 24, "day": 30}).endless
+    window = one.window
+    assert window is not None
+    assert (one.series.made.grain, window.hours, window.amount, window.spent) == ("day", None, 2_000, 1_600)
+    assert window.bands[0].p10 >= 1_600
+    assert window.bands[-1].p50 == pytest.approx(Decimal(1_600 + 30 * 108), rel=Decimal("0.05"))
+    gone = window.gone[1]
+    assert gone is not None
+    assert timedelta(days=2) < gone - NOW < timedelta(days=4)
+
+
 def test_a_budget_with_carry_over_is_told_by_the_amount_that_the_budgets_job_states(world: World) -> None:
     """Of each of its values; where it has stated none yet, without what was carried, and that is said."""
     midnight = NOW.replace(minute=0) - 6 * HOUR
     definition = {"id": "carries", "name": "C", "amount": 50, "period": "day", "owner": "me", "per": ["team"]}
     definition |= {"timezone": zone_of(midnight), "carry_over": {"unused": True, "since": "2026-01-01"}}
     (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [definition]}))
-    world.store.client.command(
-        "INSERT INTO budget_definitions (budget_id, at, change_id, origin, removed, changed_by, note, definition) "
-        "SELECT 'carries', toDateTime64('2026-01-01 00:00:00', 6, 'UTC'), 'a', 'file', 0, 'me', '', {of:String}",
-        parameters={"of": json.dumps(definition)},
-    )
-    world.store.client.command(
-        "INSERT INTO budget_periods (budget_id, period_start, vals, period_key, period_end, updated_at, amount) "
-        "SELECT 'carries', start, ['search'], toString(toDate(start)), start + INTERVAL 1 DAY, start, 87.25 "
-        "FROM (SELECT fromUnixTimestamp64Micro({start:Int64}, 'UTC') AS start)",
-        parameters={"start": unix_micros(midnight)},
-    )
+    define(world.store, definition)
+    state(world.store, definition, (midnight, midnight + DAY), Decimal("87.25"), values=["search"])
     world.settle()
     found = {
         vals[0]: (float(amount), why)

@@ -56,7 +56,9 @@ def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> Non
     """Those whose period is a window too, and what is refused with why."""
     window = window_of(24, Unit(), Decimal(45), [Decimal(10)], hours(24))
     rolling = Outlined(one(OfSeries("rolls")), 24, hours(24)[-1], window)
-    ever = Outlined(one(OfSeries("ever")), 10, hours(10)[-1], total_of(Unit(), Decimal(340), Decimal(300), hours(10)))
+    ever = Outlined(
+        one(OfSeries("ever")), 10, hours(10)[-1], total_of(Unit(), Decimal(340), Decimal(300), Decimal(0), hours(10))
+    )
     refused = Outlined(one(OfSeries("young"), "refused", "nothing is known of it"), 0, None)
     total = Outlined(one(), 72, hours(72)[-1])
     out = io.StringIO()

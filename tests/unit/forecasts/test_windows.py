@@ -37,9 +37,16 @@ def test_bands_rise_and_hold_no_less_than_what_stays(came: list[int], length: in
 
 def test_a_total_drops_nothing() -> None:
     """300 are spent, and 10 an hour come: 340 are passed in the fifth."""
-    held = total_of(Unit(), Decimal(340), Decimal(300), hours(10))
+    held = total_of(Unit(), Decimal(340), Decimal(300), Decimal(0), hours(10))
     assert held.hours is None
     assert [band.p50 for band in held.bands] == [Decimal(300 + 10 * (number + 1)) for number in range(10)]
     assert held.gone == (NOW + 3 * HOUR, NOW + 4 * HOUR, NOW + 5 * HOUR)
-    assert total_of(Unit(), Decimal(340), Decimal(341), hours(2)).gone[1] == NOW
-    assert total_of(Unit(), Decimal(340), Decimal(300), hours(2)).gone == (None, None, None)
+    assert total_of(Unit(), Decimal(340), Decimal(341), Decimal(0), hours(2)).gone[1] == NOW
+    assert total_of(Unit(), Decimal(340), Decimal(300), Decimal(0), hours(2)).gone == (None, None, None)
+
+
+def test_what_came_since_the_forecast_begins_is_in_both() -> None:
+    """And no total comes to less than it is: 25 came in an hour of which 10 were expected."""
+    held = total_of(Unit(), Decimal(340), Decimal(325), Decimal(25), hours(10))
+    assert held.spent == 325
+    assert [band.p50 for band in held.bands][:4] == [325, 325, 330, 340]
