@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.base.instants import as_utc, from_unix_micros
 from stream_jobs.base.json_values import instant_text
-from stream_jobs.budget_terms.notes import REFUSED
 from stream_jobs.budget_terms.document import TOTAL
+from stream_jobs.budget_terms.notes import REFUSED
 from stream_jobs.budget_terms.units import Unit
 from stream_jobs.currencies.document import USD
 from stream_jobs.store.client import StoreClient
@@ -35,7 +35,9 @@ class DefinedBudget:
     def is_endless(self) -> bool:
         """Whether its period is a window, or all that is ever spent."""
         period = self.document["period"]
-        return "rolling" in period if isinstance(period, dict) else period == TOTAL and not self.document.get("valid_to")
+        return (
+            "rolling" in period if isinstance(period, dict) else period == TOTAL and not self.document.get("valid_to")
+        )
 
     @property
     def unit(self) -> Unit:

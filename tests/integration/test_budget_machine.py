@@ -293,6 +293,7 @@ def run(store: StoreClient, folder: Path, monkeypatch: pytest.MonkeyPatch, examp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three minutes alone, and up to five beside the other slow ones
 def test_budgets_are_the_ledgers_through_everything(
     store: StoreClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -310,7 +310,9 @@ def test_of_a_total_without_an_end_people_see_what_it_has_spent_and_when_it_is_g
     (one,) = read_overview(world.store, {"hour": 24, "day": 30}).endless
     window = one.window
     assert window is not None
-    assert (one.series.made.grain, window.hours, window.amount, window.spent) == ("day", None, 2_000, 1_600)
+    assert one.series.made.grain == "day"
+    assert window.hours is None
+    assert (int(window.amount), int(window.spent)) == (2_000, 1_600)
     assert window.bands[0].p10 >= 1_600
     assert window.bands[-1].p50 == pytest.approx(Decimal(1_600 + 30 * 108), rel=Decimal("0.05"))
     gone = window.gone[1]
