@@ -22,21 +22,35 @@ def as_if_always(values: Floats, first: int, habit: Flags) -> Floats | None:
     """(cells,): with all before a move at the hours of today; None where nothing has moved. `values`: NaN where nobody
     knows; `first`: the first of them, in hours since 1970; `habit`: (period,), the hours that were used before."""
     used, known = np.nan_to_num(values) > 0, np.isfinite(values)
-    cells = first + np.arange(len(values))
-    usual = habit[cells % len(habit)]
-    for shift in SHIFTS:
-        instead = habit[(cells - shift) % len(habit)]
-        as_instead = ~known | (used == instead)
-        begins = len(values) - (len(values) if as_instead.all() else int(np.argmin(as_instead[::-1])))
-        here, gone = (instead & ~usual & known)[begins:], (usual & ~instead & known)[begins:]
-        if here.sum() >= SURE and gone.sum() >= SURE:
-            return np.concatenate([_shifted(values[:begins], shift), values[begins:]])
+    slots = (first + np.arange(len(values))) % len(habit)
+    for moving in (habit, habit & ~_used_of_late(used | ~known, slots, len(habit))):
+        if moving.any():
+            for shift in SHIFTS:
+                now = (habit & ~moving) | np.roll(moving, shift)
+                begins = _since(~known | (used == now[slots]))
+                here, gone = (now & ~habit)[slots] & known, (habit & ~now)[slots] & known
+                if here[begins:].sum() >= SURE and gone[begins:].sum() >= SURE:
+                    return np.concatenate([_moved(values[:begins], moving[slots[:begins]], shift), values[begins:]])
     return None
 
 
-def _shifted(values: Floats, shift: int) -> Floats:
-    """Nobody knows what was before the first; between the last and what follows there was nothing."""
-    nothing = np.full(min(abs(shift), len(values)), np.nan if shift > 0 else 0.0)
-    if shift > 0:
-        return np.concatenate([nothing, values[:-shift]])
-    return np.concatenate([values[-shift:], nothing])
+def _used_of_late(used: Flags, slots: npt.NDArray[np.int64], period: int) -> Flags:
+    """(period,): the hours that were, or may have been, in one of the last times."""
+    found = np.zeros(period, np.bool_)
+    found[slots[-SURE * period :][used[-SURE * period :]]] = True
+    return found
+
+
+def _since(matches: Flags) -> int:
+    """From which cell on all do."""
+    return 0 if matches.all() else len(matches) - int(np.argmin(matches[::-1]))
+
+
+def _moved(values: Floats, moving: Flags, shift: int) -> Floats:
+    """Between what moves and what follows there was nothing; nobody knows what was before the first cell."""
+    places = np.flatnonzero(moving)
+    to = places + shift
+    inside = (to >= 0) & (to < len(values))
+    found = np.where(moving, 0.0, values)
+    found[to[inside]] += values[places[inside]]
+    return found

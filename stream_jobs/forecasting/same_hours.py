@@ -37,7 +37,7 @@ def habit_of(values: Floats, first: int) -> int | None:
 
 def at_todays_hours(values: Floats, first: int) -> Floats:
     """The same, with what has moved to other hours there ever since: by its habit in all of the time, or at first."""
-    for period in (WEEK, DAY):
+    for period in (DAY, WEEK):
         for part in PARTS:
             slots, habit = _slots(values[: len(values) // part], first, period)
             if habit >= HABIT:

@@ -93,6 +93,26 @@ def test_a_sum_of_medians_is_not_the_median_of_the_sum() -> None:
     assert sums.mean() == pytest.approx(72 * values.mean(), rel=0.2)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sum_of_one_step_is_that_step(seed: int) -> None:
+    """The same P50, and P10 and P90 as near as two ways to interpolate; and it never falls along the quantiles. Also
+    of what grows, is bursty or has credits."""
+    random = np.random.default_rng(seed)
+    values = np.concatenate(
+        [traffic(seed, series=4), random.lognormal(3, 1.5, (4, 504)), np.exp(np.linspace(0, 3, 504))[None, :]]
+    )
+    values[5, ::9] *= -1
+    values[6, 100:160] = np.nan
+    probabilities = np.linspace(0.01, 0.99, 50)
+    for found in forecast_hours(panel_of(values), 24):
+        low, middle, high = found.steps[0]
+        one = found.sums[0]
+        assert one.quantile(0.5) == pytest.approx(middle, rel=1e-9)
+        assert (one.quantile(0.1), one.quantile(0.9)) == pytest.approx((low, high), rel=0.1, abs=0.02 * high)
+        assert (np.diff(one.quantile(probabilities)) >= 0).all()
+        assert found.sums[1].quantile(0.9) >= one.quantile(0.5)
+
+
 def test_the_same_from_any_origin_whatever_comes_later() -> None:
     values = traffic(9, series=7)
     values[2, :450] = np.nan

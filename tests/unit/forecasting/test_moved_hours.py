@@ -15,7 +15,7 @@ def moved(at: np.ndarray, days_ago: int, shift: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shift", [-12, -3, -1, 1, 2, 9])
-@pytest.mark.parametrize("days_ago", [3, 10, 14, 20, 26, 33])
+@pytest.mark.parametrize("days_ago", [3, 14, 33])
 @pytest.mark.parametrize("hours", [(13,), (13, 14), (13, 14, 15, 17)])
 def test_a_batch_is_expected_where_it_came_of_late(shift: int, days_ago: int, hours: tuple[int, ...]) -> None:
     """However long ago it has moved; of several hours too, which overlap."""
@@ -33,6 +33,17 @@ def test_clocks_change_what_runs_on_workdays() -> None:
     steps, _ = steps_of(moved(workdays, 5, 1))
     ahead = AHEAD - 1
     assert ((steps[:, 1] > 0) == ((ahead % 24 == 6) & (ahead // 24 % 7 < 5))).all()
+
+
+@pytest.mark.parametrize("days_ago", [3, 12, 25])
+@pytest.mark.parametrize(("before", "since"), [((2, 14), (2, 13)), ((2, 3), (2, 5)), ((2, 3, 20), (2, 3, 8))])
+def test_one_of_two_batches_moves(before: tuple[int, ...], since: tuple[int, ...], days_ago: int) -> None:
+    late = CELLS[-1] + 1 - 24 * days_ago <= CELLS
+    values = used(np.where(late, np.isin(HOUR, since), np.isin(HOUR, before)))
+    steps, _ = steps_of(values)
+    expected = np.isin(AHEAD % 24, since)
+    assert ((steps[:, 1] > 0) == expected).all()
+    assert (steps[expected, 0] > 700).all()
 
 
 def test_once_is_no_move() -> None:
