@@ -1,7 +1,7 @@
 """Rests for whoever computes beside others.
 
 A low priority keeps nobody from being slowed down: two threads of one core share it whatever their priorities, and what
-a machine has left is soon taken where it is nearly full. Who works a third of the time is felt a third as much.
+a machine has left is soon taken where it is nearly full. Who works a sixth of the time is felt a sixth as much.
 """
 
 import time

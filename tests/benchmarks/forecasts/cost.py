@@ -54,7 +54,7 @@ def sections(options: Options) -> list[Table]:
 
     figures = [
         figure("hours and days, with Prophet and ETS fitted to all", "s", took_s, (120, 60)),
-        figure("of that without the fits, two thirds of it rests", "s", cheap_s, (None, None)),
+        figure("of that without the fits, five sixths of it rests", "s", cheap_s, (None, None)),
         figure("memory of all processes", "MiB", most / MIB, (600, 450)),
     ]
     note = (

@@ -1,4 +1,4 @@
-"""Who works beside others rests twice as long as it has worked."""
+"""Who works beside others rests five times as long as it has worked."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from stream_jobs.forecasts.rests import Rests
 
 
-def test_two_thirds_of_the_time_are_rests() -> None:
+def test_most_of_the_time_is_rest() -> None:
     """By CPU time: what a thread has waited for is no work, and what others do is none of its own."""
     shares: list[float] = []
 
@@ -27,7 +27,7 @@ def test_two_thirds_of_the_time_are_rests() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert 0 < shares[0] <= 0.36  # less where the machine is full
+    assert 0 < shares[0] <= 0.18  # less where the machine is full
 
 
 def test_no_rest_is_longer_than_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
