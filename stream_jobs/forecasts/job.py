@@ -92,7 +92,7 @@ class ForecastsJob:
                 self._config_dir,
                 foreknowledge=self._foreknowledge,
                 kept=self._kept,
-                told=Rests(),
+                resting=partial(Rests, most_s=self._settings.limit_s / 4),
             )
         except BaseException:
             looker.close()

@@ -5,6 +5,7 @@ a machine has left is soon taken where it is nearly full. Who works a sixth of t
 """
 
 import time
+from math import inf
 from typing import Final
 
 SHARE: Final = 5.0
@@ -13,13 +14,16 @@ LONGEST_S: Final = 2.0
 
 
 class Rests:
-    """Called as work goes on (`Told`), of one thread; by the CPU time that the thread has taken."""
+    """Of one run: called as work goes on (`Told`), in its thread; by the CPU time that the thread has taken."""
 
-    def __init__(self, share: float = SHARE) -> None:
-        self._share = share
-        self._woke_s = 0.0
+    def __init__(self, share: float = SHARE, most_s: float = inf) -> None:
+        """`most_s`: of rest in all. Who has much to do, and a time by which it must be done, rests no longer."""
+        self._share, self._left_s = share, most_s
+        self._woke_s = time.thread_time()
 
     def __call__(self, _done: int, _of: int) -> None:
         worked_s = time.thread_time() - self._woke_s
-        time.sleep(min(self._share * worked_s, LONGEST_S))
+        rest_s = min(self._share * worked_s, LONGEST_S, self._left_s)
+        self._left_s -= rest_s
+        time.sleep(rest_s)
         self._woke_s = time.thread_time()

@@ -45,6 +45,9 @@ SERIES_AT_ONCE: Final = 50
 ROWS_AT_ONCE: Final = 4_500
 
 
+def no_rest(_done: int, _of: int) -> None: ...
+
+
 class StoppedError(Exception):
     """The feed is another's: nothing more is written."""
 
@@ -67,6 +70,7 @@ class _Making:
     budgets: Budgets
     slow: SlowMembers
     is_stopped: Callable[[], bool]
+    told: Told
     counts: Counts = field(default_factory=Counts)
     moves: Moves = field(default_factory=Moves)
     numbers: Iterator[int] = field(default_factory=count)  # of what is inserted
@@ -82,15 +86,16 @@ class ForecastRun:
         config_dir: Path | None,
         foreknowledge: Foreknowledge | None = None,
         kept: Kept | None = None,
-        told: Told = lambda _done, _of: None,
+        resting: Callable[[], Told] = lambda: no_rest,
     ) -> None:
-        """`kept`: what slow members said, which goes on from run to run. `told`: as it computes, in its thread."""
+        """`kept`: what slow members said, which goes on from run to run. `resting`: gives each run what is called as it
+        computes, in its thread."""
         self._kept: Kept = {} if kept is None else kept
         self._store = store
         self._settings = settings
         self._config_dir = config_dir
         self._foreknowledge = foreknowledge
-        self._told = told
+        self._resting = resting
         self._runs = Runs(store)
         history = History(store)
         self._reader = PastReader(history, settings.most_values)
@@ -105,7 +110,7 @@ class ForecastRun:
         if self._foreknowledge is not None:
             self._foreknowledge.begins()
         slow = SlowMembers(self._settings, self._kept, PoolFits(self._settings, is_stopped))
-        making = _Making(lease, budgets, slow, is_stopped)
+        making = _Making(lease, budgets, slow, is_stopped, self._resting())
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
             self._forecast(part, making)
         moved = list(making.moves.rows(lease))
@@ -128,7 +133,7 @@ class ForecastRun:
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
         known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
         slow = partial(making.slow.of, past.keys) if part.takes_slow else None
-        made = forecast_panel(past.panel(values), part.horizon, known, self._settings.country, slow, self._told)
+        made = forecast_panel(past.panel(values), part.horizon, known, self._settings.country, slow, making.told)
         if lease.grain == "day":
             making.moves.add(past, made, known, part.horizon)
         past, forecasts = with_first_days(self._reader, part, past, made, lease.known_until)

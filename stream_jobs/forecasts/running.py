@@ -24,7 +24,7 @@ from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.grid import Grid, Step
 from stream_jobs.forecasts.lease import Lease, leased
 from stream_jobs.forecasts.methods import VERSION
-from stream_jobs.forecasts.run import Counts, ForecastRun, StoppedError
+from stream_jobs.forecasts.run import Counts, ForecastRun, StoppedError, no_rest
 from stream_jobs.forecasts.runs import STEPS, LastRun, Runs
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.forecasts.slow_members import Kept
@@ -70,15 +70,15 @@ class Running:
         now: Callable[[], datetime] | None = None,
         foreknowledge: Foreknowledge | None = None,
         kept: Kept | None = None,
-        told: Told = lambda _done, _of: None,
+        resting: Callable[[], Told] = lambda: no_rest,
     ) -> None:
-        """`told`: as a run computes, in its thread."""
+        """`resting`: see ForecastRun."""
         self._store = store
         self._settings = settings
         self._now = now or ServerClock(store).now
         self._reach = LedgerReach(store, looker, timedelta(seconds=settings.grace_s))
         self._runs = Runs(store)
-        self._run = ForecastRun(store, settings, config_dir, foreknowledge, kept, told)
+        self._run = ForecastRun(store, settings, config_dir, foreknowledge, kept, resting)
         self._grids: dict[Step, Grid] = {"hour": Grid("hour"), "day": Grid("day", time_zone(settings.zone))}
         self._last: dict[Step, LastRun | None] = {grain: self._runs.last(grain) for grain in STEPS}
         self._said: dict[Step, str] = {

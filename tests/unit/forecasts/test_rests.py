@@ -36,3 +36,13 @@ def test_no_rest_is_longer_than_seconds(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(time, "sleep", slept.append)
     rests(0, 1)
     assert slept == [2.0]
+
+
+def test_who_must_be_done_in_time_rests_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all three seconds; each of the first rests takes two of them."""
+    slept: list[float] = []
+    rests = Rests(share=1e9, most_s=3.0)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    for number in range(4):
+        rests(number, 4)
+    assert slept == [2.0, 1.0, 0.0, 0.0]
