@@ -8,7 +8,7 @@ from math import isnan
 from typing import Any, Final, cast
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.base.instants import as_utc, from_unix_micros, time_zone
+from stream_jobs.base.instants import from_unix_micros, time_zone
 from stream_jobs.base.money import PICO_PLACES
 from stream_jobs.budget_terms.document import TOTAL
 from stream_jobs.budget_terms.resolve import budget_from_json
@@ -20,6 +20,7 @@ from stream_jobs.forecasts.past import PastReader
 from stream_jobs.forecasts.plan import FARTHEST_DAYS
 from stream_jobs.forecasts.read import COST, Ahead, BudgetAhead, OneSeries, read_ahead, read_series
 from stream_jobs.forecasts.windows import Window, total_of, window_of
+from stream_jobs.series.facts import Values
 from stream_jobs.series.history import History
 from stream_jobs.series.measures import places_of
 from stream_jobs.series.spec import SeriesSpec
@@ -32,7 +33,7 @@ _PERIODS: Final = (
     "SELECT budget_id, JSONExtractString(definition, 'period'), JSONExtractString(definition, 'period', 'rolling') "
     "FROM budget_definitions WHERE NOT startsWith(note, 'refused: ') ORDER BY budget_id, at DESC LIMIT 1 BY budget_id"
 )
-_STANDING: Final = "SELECT budget_id, vals, amount, currency, rate, spent, updated_at FROM budget_status"
+_STANDING: Final = "SELECT budget_id, vals, amount, currency, rate, spent FROM budget_status"
 
 
 def read_recent(store: StoreClient, one: OneSeries) -> list[tuple[datetime, float | None]]:
@@ -80,6 +81,7 @@ def read_windows(
     the past are left out. Raises as `read_recent` does."""
     standing = {(row[0], tuple(row[1])): row[2:] for row in cast(list[tuple[Any, ...]], store.rows(_STANDING))}
     pasts: dict[str, Past | None] = {}
+    since: dict[tuple[str, datetime], dict[Values, Decimal]] = {}
     windows: dict[OneSeries, Window] = {}
     for one, ahead in found.items():
         budget_id = one.series.budget_id
@@ -87,11 +89,15 @@ def read_windows(
         if not ahead or one.series.measure != COST or own not in standing or budget_id not in lengths:
             continue
         hours = lengths[budget_id]
-        amount, currency, rate, spent, updated_at = standing[own]
+        amount, currency, rate, spent = standing[own]
         unit = Unit(currency, rate) if currency and rate > 0 else Unit()
         if hours is None:
-            since = _spent_since(store, one, ahead[0].at, as_utc(updated_at))
-            windows[one] = total_of(unit, amount, spent, since, ahead)
+            start = ahead[0].at
+            if (budget_id, start) not in since:
+                its = [other for other in found if other.series.budget_id == budget_id]
+                since[budget_id, start] = _spent_since(store, its, start)
+            came = since[budget_id, start].get(one.series.vals, Decimal(0))
+            windows[one] = total_of(unit, amount, spent, came, ahead)
         elif one.made.grain == "hour" and 0 < hours <= CELLS["hour"]:
             if budget_id not in pasts:
                 pasts[budget_id] = read_past(store, one)
@@ -122,16 +128,19 @@ def read_course(
     return course_of(budget, limit, starts, came, ahead)
 
 
-def _spent_since(store: StoreClient, one: OneSeries, start: datetime, until: datetime) -> Decimal:
-    """Of a budget's values, from where its forecast begins to what is told of it: both are expected there."""
-    scope = _scope_of(store, one.series.budget_id)
-    if scope is None or until <= start:
-        return Decimal(0)
-    spec = SeriesSpec(scope, one.series.dims, one.series.measure, Grid("hour").calendar)
-    among = [one.series.vals] if spec.per else None
-    cells = History(store).read(spec, "hour", start, until, among)
-    came = sum(cell[one.series.vals].amount for cell in cells.values() if one.series.vals in cell)
-    return Decimal(came).scaleb(-places_of(spec.measure))
+def _spent_since(store: StoreClient, its: Sequence[OneSeries], start: datetime) -> dict[Values, Decimal]:
+    """Of a budget, by values: from where its forecast begins up to now, which is expected there and spent already."""
+    series = its[0].series
+    scope, now = _scope_of(store, series.budget_id), store.now()
+    if scope is None or now <= start:
+        return {}
+    spec = SeriesSpec(scope, series.dims, series.measure, Grid("hour").calendar)
+    among = [one.series.vals for one in its] if spec.per else None
+    found: dict[Values, Decimal] = {}
+    for cell in History(store).read(spec, "hour", start, now, among).values():
+        for values, sums in cell.items():
+            found[values] = found.get(values, Decimal(0)) + Decimal(sums.amount).scaleb(-places_of(spec.measure))
+    return found
 
 
 def _came(past: Past | None, one: OneSeries) -> list[Decimal]:
