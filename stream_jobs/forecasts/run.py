@@ -102,15 +102,17 @@ class ForecastRun:
         self._outlooks = Outlooks(store, history)
         self._scores = Scores(store)
 
-    def make(self, lease: Lease, now: Callable[[], datetime], is_stopped: Callable[[], bool]) -> Counts:
-        """Raises StoreUnavailableError, LateInsertError after its deadline, ConfigError for budgets that cannot be
-        used, and StoppedError."""
+    def make(
+        self, lease: Lease, now: Callable[[], datetime], is_stopped: Callable[[], bool], is_awaited: bool = False
+    ) -> Counts:
+        """`is_awaited`: somebody waits for it, so it does not rest. Raises StoreUnavailableError, LateInsertError after
+        its deadline, ConfigError for budgets that cannot be used, and StoppedError."""
         self._runs.begins(lease)
         budgets = budgets_in_force(self._store, self._config_dir, lease.run)
         if self._foreknowledge is not None:
             self._foreknowledge.begins()
         slow = SlowMembers(self._settings, self._kept, PoolFits(self._settings, is_stopped))
-        making = _Making(lease, budgets, slow, is_stopped, self._resting())
+        making = _Making(lease, budgets, slow, is_stopped, no_rest if is_awaited else self._resting())
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
             self._forecast(part, making)
         moved = list(making.moves.rows(lease))

@@ -1,7 +1,8 @@
 """From one assignment of the feed to the next: when a run is due, and what is said when there can be none.
 
 A cycle: how far the ledger is known ▸ what became of the run under way ▸ whether one is due. The run itself is made in
-a thread of its own, nicer than all others, so a cycle never waits for it; with rests, so others hardly do.
+a thread of its own, nicer than all others, so a cycle never waits for it; with rests, so others hardly do, unless
+somebody waits for it.
 """
 
 import contextlib
@@ -154,8 +155,9 @@ class Running:
         return bool(self._store.rows(question, {"at": unix_micros(instant)}))
 
     def _start(self, grain: Step, now: datetime) -> None:
-        lease = self._lease(grain, now, self._reach.known_until)
-        result = self._thread.submit(self._run.make, lease, self._now, self._stopping.is_set)
+        lease, last = self._lease(grain, now, self._reach.known_until), self._last[grain]
+        is_awaited = last is None or not last.said or self._runs.requested_after(grain, last.run, now)
+        result = self._thread.submit(self._run.make, lease, self._now, self._stopping.is_set, is_awaited)
         self._under_way = UnderWay(lease, result)
 
     def _lease(self, grain: Step, now: datetime, known_until: datetime) -> Lease:

@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.forecasting.model import Told
 from stream_jobs.forecasts import run as run_module
 from stream_jobs.forecasts import running
 from stream_jobs.forecasts.demand_answer import answered
@@ -27,6 +28,7 @@ from stream_jobs.forecasts.overrides import OfSeries
 from stream_jobs.forecasts.overview import look_at, read_overview
 from stream_jobs.forecasts.read import read_budgets, read_runs
 from stream_jobs.forecasts.recent import read_course, read_recent
+from stream_jobs.forecasts.run import no_rest
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
 from stream_jobs.forecasts.settings import ForecastsSettings
@@ -88,6 +90,8 @@ class World:
     folder: Path
     now: datetime = NOW
     jobs: int = 0
+    rests: int = 0
+    """Runs that rest as they compute."""
 
     def __post_init__(self) -> None:
         self.blocks = Blocks(self.store, "topic", NOW)
@@ -97,7 +101,11 @@ class World:
     def begin(self) -> Running:
         """A job, from what was kept."""
         self.jobs += 1
-        return Running(self.store, SETTINGS, self.log, self.folder, lambda: self.now)
+        return Running(self.store, SETTINGS, self.log, self.folder, lambda: self.now, resting=self._resting)
+
+    def _resting(self) -> Told:
+        self.rests += 1
+        return no_rest
 
     def restart(self) -> None:
         self.job.close()
@@ -180,6 +188,20 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
     ((wrong,),) = world.rows("SELECT count() FROM forecasts_now WHERE NOT (0 <= p10 AND p10 <= p50 AND p50 <= p90)")
     assert wrong == 0
     assert {row[0] for row in world.rows("SELECT DISTINCT label FROM forecasts_now WHERE dims = []")} == {"steady"}
+
+
+def test_a_run_rests_unless_somebody_waits_for_it(world: World) -> None:
+    """The first ones and those that are asked for do not."""
+    world.settle()
+    assert (world.statuses().count("complete"), world.rests) == (1, 0)
+    world.now += timedelta(minutes=1)
+    ask(world, world.now)
+    world.now += timedelta(minutes=1)
+    world.settle()
+    assert (world.statuses().count("complete"), world.rests) == (2, 0)
+    world.now += HOUR
+    world.settle()
+    assert (world.statuses().count("complete"), world.rests) == (3, 1)
 
 
 def test_people_see_the_total_every_budget_and_one_series(world: World) -> None:
@@ -450,7 +472,7 @@ def test_a_first_day_is_told_by_its_hours_once_there_are_three(world: World) -> 
     )
     assert spent < p10 < p50 < p90
     of_day = "SELECT dims, label, p50 FROM forecasts_now WHERE grain = 'day' AND budget_id = '' "
-    of_day += "ORDER BY dims, at LIMIT 1 BY dims"
+    of_day += "AND measure = 'effective_cost' ORDER BY dims, at LIMIT 1 BY dims"
     days = {tuple(dims): (label, float(p50)) for dims, label, p50 in world.rows(of_day)}
     assert days[()] == days[("team",)]
     assert days[()][0] == "cold start"
